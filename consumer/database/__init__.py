@@ -1,0 +1,15 @@
+"""Postgres: connections with explicit options, numbered migrations, SQL kept in named blocks beside its module."""
+
+from consumer.database.connection import connect, is_outage
+from consumer.database.migrations import MigrationError, migrate, pending_migrations
+from consumer.database.queries import Queries, load_queries
+
+__all__ = [
+    "MigrationError",
+    "Queries",
+    "connect",
+    "is_outage",
+    "load_queries",
+    "migrate",
+    "pending_migrations",
+]

@@ -1,0 +1,58 @@
+"""Connections whose every option is chosen here, so that a frozen or cut-off peer is noticed in bounded time."""
+
+import psycopg
+from psycopg import Connection, errors
+from psycopg.rows import TupleRow
+
+# A worker frozen inside a transaction (SIGSTOP, a stalled disk) must not hold its row locks for ever: others wait
+# for a claim at most this long.
+IDLE_IN_TRANSACTION_SECONDS = 15
+# No statement of ours runs this long: bulk writes take well under a second; a rebuild sets its own limit.
+STATEMENT_SECONDS = 60
+# Longer than an idle transaction may last, so that waiting for a frozen worker's lock ends in the lock, not in an error.
+LOCK_SECONDS = 25
+CONNECT_SECONDS = 5
+# Bytes sent and not acknowledged for this long: the server or the network is gone.
+TCP_USER_TIMEOUT_MS = 10_000
+
+_OUTAGE_CLASSES = ("08", "53", "57", "58")
+
+
+def connect(url: str, *, name: str, autocommit: bool = True) -> Connection[TupleRow]:
+    """Open a connection to `url` (`postgresql://…`), shown to the database's operators under `name`.
+
+    Raises:
+        psycopg.OperationalError: the database can't be reached; `is_outage` says True of it.
+    """
+    return psycopg.connect(
+        url,
+        autocommit=autocommit,
+        application_name=f"hearlink-xero {name}",
+        connect_timeout=CONNECT_SECONDS,
+        tcp_user_timeout=TCP_USER_TIMEOUT_MS,
+        keepalives=1,
+        keepalives_idle=10,
+        keepalives_interval=3,
+        keepalives_count=3,
+        options=(
+            f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS}s"
+            f" -c statement_timeout={STATEMENT_SECONDS}s"
+            f" -c lock_timeout={LOCK_SECONDS}s"
+            " -c timezone=UTC"
+        ),
+    )
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether `error` means that the database is away, full or restarting, so that waiting is the answer.
+
+    A wrong statement or wrong data is not an outage: waiting would hide it.
+    """
+    if not isinstance(error, psycopg.Error):
+        return False
+    if error.sqlstate is None:
+        # The connection broke without a word of the server: psycopg then gives no SQLSTATE.
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    if isinstance(error, errors.QueryCanceled | errors.LockNotAvailable | errors.ReadOnlySqlTransaction):
+        return True
+    return error.sqlstate[:2] in _OUTAGE_CLASSES or error.sqlstate in {"40001", "40P01", "25P03", "55P03"}

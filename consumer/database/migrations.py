@@ -1,0 +1,89 @@
+"""Numbered migrations from `sql/`, each applied once, in order, by one process at a time."""
+
+import hashlib
+from pathlib import Path
+from typing import LiteralString, NamedTuple, cast
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from consumer.database.connection import connect
+from consumer.resources import sql_folder
+
+# Any fixed number: the advisory lock under which migrations run, so that ten starting pods migrate once.
+_LOCK = 7_102_024_011
+
+_CREATE = """
+create table if not exists schema_migration (
+    name text primary key,
+    checksum text not null,
+    applied_at timestamptz not null default now()
+)
+"""
+
+
+class MigrationError(Exception):
+    """The database's history and the files of `sql/` disagree; nothing was applied. Give up and look."""
+
+
+class _Migration(NamedTuple):
+    name: str
+    statements: str
+    checksum: str
+
+
+def migrate(url: str) -> list[str]:
+    """Apply the migrations that the database at `url` lacks; return their names in order.
+
+    Raises:
+        MigrationError: a file that was applied has changed since.
+        psycopg.Error: the database refused; the failed migration is rolled back, earlier ones stay.
+    """
+    applied = []
+    with connect(url, name="migrate") as connection:
+        connection.execute("set lock_timeout = '60s'")
+        connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        try:
+            connection.execute(_CREATE)
+            for migration in _missing(connection):
+                with connection.transaction():
+                    connection.execute(cast("LiteralString", migration.statements))
+                    connection.execute(
+                        "insert into schema_migration (name, checksum) values (%s, %s)",
+                        [migration.name, migration.checksum],
+                    )
+                applied.append(migration.name)
+        finally:
+            connection.execute("select pg_advisory_unlock(%s)", [_LOCK])
+    return applied
+
+
+def pending_migrations(connection: Connection[TupleRow]) -> list[str]:
+    """Return the names of the migrations that `connection`'s database lacks."""
+    row = connection.execute("select to_regclass('schema_migration') is not null").fetchone()
+    if row is None or not row[0]:
+        return [migration.name for migration in _all()]
+    return [migration.name for migration in _missing(connection)]
+
+
+def _missing(connection: Connection[TupleRow]) -> list[_Migration]:
+    applied = dict(connection.execute("select name, checksum from schema_migration").fetchall())
+    missing = []
+    for migration in _all():
+        if migration.name not in applied:
+            missing.append(migration)
+        elif applied[migration.name] != migration.checksum:
+            raise MigrationError(
+                f"{migration.name} was changed after it was applied to this database. "
+                "Restore the file and put the change into a new migration."
+            )
+    return missing
+
+
+def _all() -> list[_Migration]:
+    return [_read(path) for path in sorted(sql_folder().glob("[0-9]*.sql"))]
+
+
+def _read(path: Path) -> _Migration:
+    text = path.read_text(encoding="utf-8")
+    return _Migration(path.name, text, hashlib.sha256(text.encode()).hexdigest())
