@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 IDLE_IN_TRANSACTION_SECONDS = 15
 # No statement of ours runs this long: bulk writes take well under a second; a rebuild sets its own limit.
 STATEMENT_SECONDS = 60
-# Longer than an idle transaction may last, so that waiting for a frozen worker's lock ends in the lock, not in an error.
+# Longer than an idle transaction may last: who waits for a frozen worker's lock gets the lock, not an error.
 LOCK_SECONDS = 25
 CONNECT_SECONDS = 5
 # Bytes sent and not acknowledged for this long: the server or the network is gone.

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import LiteralString, NamedTuple, cast
+from typing import LiteralString, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -28,7 +28,7 @@ class MigrationError(Exception):
 
 class _Migration(NamedTuple):
     name: str
-    statements: str
+    statements: LiteralString
     checksum: str
 
 
@@ -47,7 +47,7 @@ def migrate(url: str) -> list[str]:
             connection.execute(_CREATE)
             for migration in _missing(connection):
                 with connection.transaction():
-                    connection.execute(cast("LiteralString", migration.statements))
+                    connection.execute(migration.statements)
                     connection.execute(
                         "insert into schema_migration (name, checksum) values (%s, %s)",
                         [migration.name, migration.checksum],
@@ -67,7 +67,8 @@ def pending_migrations(connection: Connection[TupleRow]) -> list[str]:
 
 
 def _missing(connection: Connection[TupleRow]) -> list[_Migration]:
-    applied = dict(connection.execute("select name, checksum from schema_migration").fetchall())
+    rows = connection.execute("select name, checksum from schema_migration")
+    applied: dict[str, str] = dict(rows.fetchall())
     missing = []
     for migration in _all():
         if migration.name not in applied:

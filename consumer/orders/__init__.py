@@ -1,0 +1,37 @@
+"""HearLink's orders: events, the state they fold into, and the order as the sync reads it. Pure: no I/O, no clock."""
+
+from consumer.orders.event import ChangeKind, ImpossibleEventError, OrderEvent
+from consumer.orders.fold import FoldOutcome, ProjectedOrder, apply_event
+from consumer.orders.order import (
+    Address,
+    CreditNote,
+    Invoice,
+    Item,
+    Line,
+    Order,
+    OrderState,
+    Patient,
+    Payment,
+    ProductCategory,
+    read_order,
+)
+
+__all__ = [
+    "Address",
+    "ChangeKind",
+    "CreditNote",
+    "FoldOutcome",
+    "ImpossibleEventError",
+    "Invoice",
+    "Item",
+    "Line",
+    "Order",
+    "OrderEvent",
+    "OrderState",
+    "Patient",
+    "Payment",
+    "ProductCategory",
+    "ProjectedOrder",
+    "apply_event",
+    "read_order",
+]
