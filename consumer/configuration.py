@@ -1,0 +1,193 @@
+"""The service's configuration: environment variables, read once, checked at once, passed on explicitly."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+
+
+class ConfigurationError(Exception):
+    """A variable is missing or can't be used; the text says which, why and what it should look like."""
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The names of the four topics."""
+
+    orders: str
+    retry: str
+    sync_log: str
+    dead_letter: str
+
+
+@dataclass(frozen=True)
+class XeroApplication:
+    """Where Xero answers, and as whom we come. The secret is kept out of every repr."""
+
+    api_url: str
+    identity_url: str
+    login_url: str
+    client_id: str | None
+    client_secret: str | None = field(repr=False)
+    redirect_uri: str
+    scopes: str
+    calls_per_minute: int
+    calls_per_day: int
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything the environment says. Commands call `require_…` for what they can't do without."""
+
+    database_url: str | None = field(repr=False)
+    kafka_bootstrap_servers: str | None
+    kafka_group_id: str
+    # Further librdkafka properties; may hold passwords.
+    kafka_config: dict[str, Any] = field(repr=False)
+    topics: Topics
+    schema_registry_url: str | None
+    xero: XeroApplication
+    hearlink_url: str
+    token_encryption_keys: tuple[str, ...] = field(repr=False)
+    http_address: tuple[str, int]
+
+    def require_database(self) -> str:
+        """Return the database's URL, or raise ConfigurationError where it is unset."""
+        return _required("DATABASE_URL", self.database_url, "postgresql://user:password@host/database")
+
+    def require_kafka(self) -> str:
+        """Return the brokers' addresses, or raise ConfigurationError where they are unset."""
+        return _required("KAFKA_BOOTSTRAP_SERVERS", self.kafka_bootstrap_servers, "kafka-1:9092,kafka-2:9092")
+
+    def require_client_id(self) -> str:
+        """Return the Xero app's client id, or raise ConfigurationError where it is unset."""
+        return _required("XERO_CLIENT_ID", self.xero.client_id, "the client id of the app at developer.xero.com")
+
+    def require_token_keys(self) -> tuple[str, ...]:
+        """Return the keys that encrypt tokens, or raise ConfigurationError where none is set."""
+        if not self.token_encryption_keys:
+            _required("TOKEN_ENCRYPTION_KEYS", None, "one or more Fernet keys, separated by commas")
+        return self.token_encryption_keys
+
+
+# Variable, default ("" = none), what it is: the README's table is made from this.
+VARIABLES: tuple[tuple[str, str, str], ...] = (
+    ("DATABASE_URL", "", "Postgres 15 or newer"),
+    ("KAFKA_BOOTSTRAP_SERVERS", "", "the brokers"),
+    ("KAFKA_GROUP_ID", "hearlink-xero", "the consumer group"),
+    ("KAFKA_CONFIG", "{}", "a JSON object of further librdkafka properties (SASL, TLS, time-outs)"),
+    ("ORDERS_TOPIC", "hearlink.orders.v1", "order events, read"),
+    ("RETRY_TOPIC", "hearlink.xero.retry.v1", "retry requests, read and written"),
+    ("SYNC_LOG_TOPIC", "hearlink.xero.sync-log.v1", "results, written"),
+    ("DEAD_LETTER_TOPIC", "hearlink.xero.dead-letter.v1", "events that can't be used, written"),
+    ("SCHEMA_REGISTRY_URL", "", "Confluent-compatible registry; unset = single-object encoding alone"),
+    ("XERO_API_URL", "https://api.xero.com", "Xero's API"),
+    ("XERO_IDENTITY_URL", "https://identity.xero.com", "Xero's token endpoint"),
+    ("XERO_LOGIN_URL", "https://login.xero.com", "Xero's consent page"),
+    ("XERO_CLIENT_ID", "", "the Xero app"),
+    ("XERO_CLIENT_SECRET", "", "its secret; unset = a PKCE app"),
+    ("XERO_REDIRECT_URI", "http://localhost:8080/xero/callback", "where Xero sends people back to"),
+    (
+        "XERO_SCOPES",
+        "offline_access accounting.invoices accounting.payments accounting.contacts accounting.settings.read",
+        "what is asked of Xero; apps from before March 2026 use accounting.transactions",
+    ),
+    ("XERO_CALLS_PER_MINUTE", "60", "per tenant; Xero's answers overrule it downwards"),
+    ("XERO_CALLS_PER_DAY", "5000", "per tenant; Xero's answers overrule it downwards"),
+    ("HEARLINK_URL", "https://app.hearlink.co.uk", "where orders can be looked at; part of every invoice's identity"),
+    ("TOKEN_ENCRYPTION_KEYS", "", "Fernet keys, separated by commas; the first encrypts"),
+    ("HTTP_ADDRESS", "127.0.0.1:9464", "metrics and health; port 0 takes a free one and says which"),
+)
+
+
+def read_configuration(environment: Mapping[str, str]) -> Configuration:
+    """Read and check the variables of `environment`.
+
+    Raises:
+        ConfigurationError: a variable is set to something impossible.
+    """
+
+    def get(name: str) -> str:
+        default = next(default for variable, default, _ in VARIABLES if variable == name)
+        return environment.get(name, "").strip() or default
+
+    keys = tuple(key.strip() for key in get("TOKEN_ENCRYPTION_KEYS").split(",") if key.strip())
+    for number, key in enumerate(keys, start=1):
+        _check_fernet_key(key, number)
+    return Configuration(
+        database_url=get("DATABASE_URL") or None,
+        kafka_bootstrap_servers=get("KAFKA_BOOTSTRAP_SERVERS") or None,
+        kafka_group_id=get("KAFKA_GROUP_ID"),
+        kafka_config=_json_object("KAFKA_CONFIG", get("KAFKA_CONFIG")),
+        topics=Topics(
+            orders=get("ORDERS_TOPIC"),
+            retry=get("RETRY_TOPIC"),
+            sync_log=get("SYNC_LOG_TOPIC"),
+            dead_letter=get("DEAD_LETTER_TOPIC"),
+        ),
+        schema_registry_url=get("SCHEMA_REGISTRY_URL") or None,
+        xero=XeroApplication(
+            api_url=_url("XERO_API_URL", get("XERO_API_URL")),
+            identity_url=_url("XERO_IDENTITY_URL", get("XERO_IDENTITY_URL")),
+            login_url=_url("XERO_LOGIN_URL", get("XERO_LOGIN_URL")),
+            client_id=get("XERO_CLIENT_ID") or None,
+            client_secret=get("XERO_CLIENT_SECRET") or None,
+            redirect_uri=_url("XERO_REDIRECT_URI", get("XERO_REDIRECT_URI")),
+            scopes=get("XERO_SCOPES"),
+            calls_per_minute=_positive("XERO_CALLS_PER_MINUTE", get("XERO_CALLS_PER_MINUTE")),
+            calls_per_day=_positive("XERO_CALLS_PER_DAY", get("XERO_CALLS_PER_DAY")),
+        ),
+        hearlink_url=_url("HEARLINK_URL", get("HEARLINK_URL")),
+        token_encryption_keys=keys,
+        http_address=_address("HTTP_ADDRESS", get("HTTP_ADDRESS")),
+    )
+
+
+def _required(name: str, value: str | None, example: str) -> str:
+    if not value:
+        raise ConfigurationError(f"{name} is not set. Set it to {example}.")
+    return value
+
+
+def _url(name: str, value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ConfigurationError(f"{name} is {value!r}; it must be an http or https address.")
+    return value.rstrip("/")
+
+
+def _positive(name: str, value: str) -> int:
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise ConfigurationError(f"{name} is {value!r}; it must be a whole number of at least 1.")
+    return int(value)
+
+
+def _json_object(name: str, value: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(value)
+    except json.JSONDecodeError as error:
+        # The text may hold passwords, so only the place of the fault is told.
+        raise ConfigurationError(f"{name} is not JSON (line {error.lineno}, column {error.colno}).") from None
+    if not isinstance(parsed, dict):
+        raise ConfigurationError(f"{name} must be a JSON object of librdkafka properties.")
+    return parsed
+
+
+def _address(name: str, value: str) -> tuple[str, int]:
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 -- the highest port there is
+        raise ConfigurationError(f"{name} is {value!r}; it must be HOST:PORT.")
+    return host.strip("[]"), int(port)
+
+
+def _check_fernet_key(key: str, number: int) -> None:
+    try:
+        Fernet(key)
+    except ValueError:
+        raise ConfigurationError(
+            f"TOKEN_ENCRYPTION_KEYS: key {number} is no Fernet key. "
+            'Make one: python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+        ) from None
