@@ -61,5 +61,10 @@ create table outbox (
     topic text not null check (topic in ('sync_log', 'retry', 'dead_letter')),
     key bytea,
     value bytea,
-    headers jsonb not null default '[]'
+    headers jsonb not null default '[]',
+    -- What the broker refuses for good (a message too large) is kept aside, so that it blocks nothing.
+    set_aside_at timestamptz,
+    set_aside_reason text
 );
+create index outbox_waiting on outbox (id) where set_aside_at is null;
+create index outbox_set_aside on outbox (id) where set_aside_at is not null;

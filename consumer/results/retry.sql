@@ -1,0 +1,64 @@
+-- name: ring
+with request as (
+    select *
+    from unnest(
+        %(order_ids)b::text[], %(manual)b::boolean[], %(attempts)b::bigint[], %(not_before)b::timestamptz[],
+        %(actors)b::text[]
+    ) with ordinality as request (order_id, manual, attempt, not_before, actor, position)
+),
+-- Locked by key order, as the projection writes: two that ring for the same orders can't block each other for ever.
+locked as (
+    select order_id, revision, synced_revision, hold, problem_id, attempts
+    from orders
+    where order_id in (select order_id from request)
+    order by order_id
+    for no key update
+),
+effect as (
+    select
+        locked.order_id,
+        bool_or(request.manual) as manual,
+        (array_agg(request.actor order by request.position desc) filter (where request.manual))[1] as actor,
+        -- A retry that is older than the order's last attempt must not cut the present wait short.
+        min(coalesce(request.not_before, now())) filter (
+            where not request.manual
+              and (request.attempt is null or request.attempt >= locked.attempts)
+              and (locked.revision > locked.synced_revision or locked.hold is not null)
+              and locked.hold is distinct from 'in_doubt'
+        ) as due_at,
+        locked.hold is not distinct from 'in_doubt' as in_doubt,
+        locked.problem_id is not null or coalesce(locked.hold, 'manual') <> 'manual' as had_failed
+    from locked
+    join request using (order_id)
+    group by locked.order_id, locked.hold, locked.problem_id
+),
+rung as (
+    update orders
+    set
+        due_at = case
+            when effect.manual and not effect.in_doubt then now()
+            when effect.due_at is not null then least(coalesce(orders.due_at, 'infinity'), effect.due_at)
+            else orders.due_at
+        end,
+        hold = case when effect.manual and not effect.in_doubt then null else orders.hold end,
+        priority = case when effect.manual then 0 else orders.priority end,
+        trigger = case
+            when not effect.manual then orders.trigger
+            when effect.had_failed then 'retry'
+            else 'manual'
+        end,
+        requested_revision = case when effect.manual then orders.revision else orders.requested_revision end,
+        actor = case when effect.manual then effect.actor else orders.actor end
+    from effect
+    where orders.order_id = effect.order_id
+      and (effect.manual or effect.due_at < coalesce(orders.due_at, 'infinity'))
+    returning orders.order_id
+)
+select
+    asked.order_id,
+    locked.order_id is not null as known,
+    rung.order_id is not null as changed
+from (select distinct order_id from request) asked
+left join locked using (order_id)
+left join rung using (order_id)
+order by asked.order_id
