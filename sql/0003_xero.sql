@@ -60,9 +60,13 @@ create table xero_budget (
     tenant_id text primary key,
     frozen_until timestamptz not null default '-infinity',
     frozen_reason text,
-    minute_remaining integer,
-    day_remaining integer,
-    observed_at timestamptz
+    -- How many calls of ours fit into a minute and a day by Xero's last answer (what it says is left, and what we
+    -- count as used); null = unknown. They only ever lower the configured limits, and age with observed_at.
+    minute_allowance integer,
+    day_allowance integer,
+    observed_at timestamptz,
+    -- 429s in a row without a Retry-After: the back-off grows with them.
+    refusals integer not null default 0
 );
 
 create table xero_intent (

@@ -1,0 +1,180 @@
+"""Answers of Xero, read: the document, the outcome of each element, the messages wherever Xero hides them. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from consumer.xero.errors import AnswerLostError
+from consumer.xero.payloads import ZERO_GUID
+
+
+class XeroAnswer(msgspec.Struct, frozen=True):
+    """A 2xx answer. Numbers of `document` with a fraction are Decimals; an empty body is an empty document."""
+
+    status: int
+    document: dict[str, Any]
+
+    def elements(self, collection: str) -> list[dict[str, Any]]:
+        """Return the list `collection` (`Invoices`, …).
+
+        Raises:
+            AnswerLostError: the answer holds no such list.
+        """
+        elements = self.document.get(collection)
+        if not isinstance(elements, list) or not all(isinstance(element, dict) for element in elements):
+            raise AnswerLostError(f"Xero's answer holds no list of {collection}.")
+        return elements
+
+
+class ElementResult(msgspec.Struct, frozen=True):
+    """What became of one element of a batch.
+
+    `messages` are Xero's sentences on why it was refused, verbatim; empty where `ok`. `xero_id` is None where it was
+    refused, and for an allocation where Xero's answer leaves it out.
+    """
+
+    position: int
+    ok: bool
+    xero_id: str | None
+    document: dict[str, Any]
+    messages: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Collection(msgspec.Struct, frozen=True):
+    """How one of Xero's collections is written: its name, and which fields name an element of it."""
+
+    name: str
+    id_field: str
+    # Fields that an answer repeats as they were sent: what tells that an element answers ours.
+    echoes: tuple[str, ...]
+    # False = Xero may answer a success without the id.
+    always_identified: bool = True
+
+
+CONTACTS = Collection("Contacts", "ContactID", ("ContactID", "ContactNumber"))
+INVOICES = Collection("Invoices", "InvoiceID", ("InvoiceID", "InvoiceNumber"))
+CREDIT_NOTES = Collection("CreditNotes", "CreditNoteID", ("CreditNoteID", "CreditNoteNumber"))
+PAYMENTS = Collection("Payments", "PaymentID", ("PaymentID", "Invoice.InvoiceID"))
+ALLOCATIONS = Collection("Allocations", "AllocationID", ("Invoice.InvoiceID",), always_identified=False)
+
+
+def read_document(body: bytes) -> dict[str, Any]:
+    """Read a JSON object, with Decimals for numbers that have a fraction.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        document = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("The document is nested too deep.") from None
+    if not isinstance(document, dict):
+        raise ValueError("The document is no JSON object.")  # noqa: TRY004 - the same to whoever reads an answer
+    return document
+
+
+def read_results(collection: Collection, sent: Sequence[Mapping[str, Any]], answer: XeroAnswer) -> list[ElementResult]:
+    """Pair the elements of `answer` with those `sent`, by position.
+
+    Raises:
+        AnswerLostError: their number differs, or one answers another element than ours: nothing is certain then.
+    """
+    answered = answer.elements(collection.name)
+    if len(answered) != len(sent):
+        raise AnswerLostError(f"Xero answered {len(answered)} {collection.name} to the {len(sent)} that were sent.")
+    for position, (ours, theirs) in enumerate(zip(sent, answered, strict=True)):
+        for field in collection.echoes:
+            if not _echoes(_field(ours, field), _field(theirs, field)):
+                raise AnswerLostError(
+                    f"Element {position} of Xero's answer has another {field} than the one of {collection.name} sent."
+                )
+    return [read_result(collection, position, element) for position, element in enumerate(answered)]
+
+
+def read_result(collection: Collection, position: int, element: dict[str, Any]) -> ElementResult:
+    """Read one element of an answer.
+
+    Raises:
+        AnswerLostError: it has neither an error nor an id.
+    """
+    warnings = tuple(_messages(element, "Warnings"))
+    errors = tuple(_messages(element, "ValidationErrors"))
+    status = str(element.get("StatusAttributeString", "")).upper()
+    identifier = element.get(collection.id_field)
+    flagged = status == "ERROR" or element.get("HasErrors") is True or element.get("HasValidationErrors") is True
+    if flagged or (errors and status == ""):
+        return ElementResult(position, ok=False, xero_id=None, document=element, messages=errors, warnings=warnings)
+    if identifier == ZERO_GUID:
+        return ElementResult(
+            position, ok=False, xero_id=None, document=element, messages=errors or (_NO_ID,), warnings=warnings
+        )
+    if identifier is None and not collection.always_identified:
+        return ElementResult(position, ok=True, xero_id=None, document=element, warnings=warnings + errors)
+    if not isinstance(identifier, str) or not identifier:
+        raise AnswerLostError(f"Element {position} of Xero's answer has neither an error nor a {collection.id_field}.")
+    # With an explicit OK, errors below it are about things left out: they don't undo that it was saved.
+    return ElementResult(position, ok=True, xero_id=identifier, document=element, warnings=warnings + errors)
+
+
+def error_messages(document: Mapping[str, Any]) -> list[str]:
+    """Return all sentences of an error's body: of its elements, else its own."""
+    nested = _messages(document, "ValidationErrors")
+    if nested:
+        return list(nested)
+    fields = {key.lower(): value for key, value in document.items()}
+    own = [fields.get(key) for key in ("message", "detail", "description", "error_description", "error", "title")]
+    return [text for text in own if isinstance(text, str) and text][:1]
+
+
+_NO_ID = "Xero answered without an error and without creating it."
+
+
+def _messages(element: Any, key: str) -> dict[str, None]:
+    """Return the messages under every `key` at any depth, each once, in order (a dict's keys)."""
+    return dict.fromkeys(_walk(element, key))
+
+
+def _walk(node: Any, key: str) -> Iterator[str]:
+    # A stack, not recursion: the answer's depth is Xero's to choose.
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, list):
+            stack.extend(reversed(current))
+        elif isinstance(current, dict):
+            for entry in current.get(key) or ():
+                text = _text(entry)
+                if text:
+                    yield text
+            stack.extend(
+                value for name, value in reversed(current.items()) if name != key and isinstance(value, dict | list)
+            )
+
+
+def _text(entry: Any) -> str:
+    # Xero's bulk answers say Description where the others say Message.
+    if isinstance(entry, dict):
+        entry = entry.get("Message") or entry.get("Description")
+    return entry.strip() if isinstance(entry, str) else ""
+
+
+def _field(element: Mapping[str, Any], path: str) -> Any:
+    value: Any = element
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _echoes(ours: Any, theirs: Any) -> bool:
+    if ours is None or theirs is None or theirs == ZERO_GUID:
+        return True
+    # Xero trims, and writes ids in lower case.
+    return " ".join(str(ours).split()).casefold() == " ".join(str(theirs).split()).casefold()
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number.")

@@ -1,0 +1,283 @@
+"""Calls to Xero's Accounting API: granted, authorised, sent once, and their answers told apart.
+
+`XeroClient` knows how to call; `consumer.xero.tenant` names the calls. Any number of threads may share one.
+"""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from time import monotonic
+from typing import Any, NamedTuple, Protocol
+
+import psycopg
+import structlog
+
+from consumer.database import is_outage
+from consumer.xero.answer import XeroAnswer, error_messages, read_document
+from consumer.xero.budget import Budget, Grant, Wait, read_observation, read_retry_after
+from consumer.xero.errors import (
+    AnswerLostError,
+    BudgetSpentError,
+    DisconnectedError,
+    MaintenanceError,
+    NotFoundError,
+    RateLimitedError,
+    RequestRefusedError,
+    UnauthorisedError,
+    XeroError,
+)
+from consumer.xero.payloads import BATCH_BYTES, IDEMPOTENCY_KEY_CHARACTERS, encode_body
+from consumer.xero.tokens import AccessToken, ConnectionSource
+from consumer.xero.transport import BearerAuth, HttpAnswer, Transport
+
+# Where a 503 or 429 doesn't say for how long.
+MAINTENANCE_SECONDS = 300.0
+DEFAULT_WAIT_SECONDS = 60.0
+
+_MAINTENANCE_TEXTS = ("offline for maintenance", "temporarily unavailable", "organisation is offline")
+_log = structlog.get_logger()
+
+
+class TokenSource(Protocol):
+    """What the client needs of `Tokens`."""
+
+    def access_token(self, organisation_id: str, tenant_id: str | None = None) -> AccessToken:
+        """Return a valid token."""
+
+    def replace(self, stale: AccessToken) -> AccessToken:
+        """Return a newer token than `stale`."""
+
+    def take_tenant_out(self, organisation_id: str, tenant_id: str) -> None:
+        """Note that the tenant is gone."""
+
+
+class CallRecord(NamedTuple):
+    """One call that was sent, for metrics: `outcome` is a status such as `200`, or the name of an error."""
+
+    tenant_id: str
+    method: str
+    # The first part of the path (`Invoices`), so that ids don't multiply time series.
+    resource: str
+    outcome: str
+    seconds: float
+
+
+class XeroClient:
+    """Calls `{api_url}/api.xro/2.0/…`."""
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        tokens: TokenSource,
+        budget: Budget,
+        connections: ConnectionSource,
+        transport: Transport,
+        on_call: Callable[[CallRecord], None] = lambda _: None,
+    ) -> None:
+        self._api_url = api_url.rstrip("/")
+        self._tokens = tokens
+        self._budget = budget
+        self._connections = connections
+        self._transport = transport
+        self._on_call = on_call
+
+    def call(
+        self,
+        organisation_id: str,
+        tenant_id: str,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        urgent: bool = False,
+        grant: Grant | None = None,
+    ) -> XeroAnswer:
+        """Make one call and return its 2xx answer.
+
+        Without a `grant` of the caller's the call takes one itself; `urgent` ones may use the day's reserve. Nothing
+        is sent or read later than `budget.call_seconds` after the grant. An expired token is renewed and the call
+        sent once more (Xero had not looked at it), with a grant of its own and the same deadline.
+
+        Raises:
+            XeroError: see the tree in `consumer.xero.errors`.
+            ValueError: the request is larger than Xero takes, or the key longer.
+            TokenKeyError, psycopg.Error: nothing was sent.
+        """
+        content = None if body is None else encode_body(body)
+        if content is not None and len(content) > BATCH_BYTES:
+            raise ValueError(f"The body has {len(content)} bytes, Xero takes {BATCH_BYTES}: send fewer elements.")
+        if idempotency_key is not None and not 0 < len(idempotency_key) <= IDEMPOTENCY_KEY_CHARACTERS:
+            raise ValueError(f"An Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARACTERS} characters.")
+        request = _Request(tenant_id, method, path, params, content, idempotency_key)
+        deadline = monotonic() + self._budget.call_seconds if grant is None else grant.deadline
+        token = self._tokens.access_token(organisation_id, tenant_id)
+        grant = grant or self._grant(tenant_id, urgent=urgent)
+        answer, wait_seconds = self._send(request, token, grant, deadline)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            token = self._tokens.replace(token)
+            answer, wait_seconds = self._send(request, token, self._grant(tenant_id, urgent=urgent), deadline)
+        try:
+            return _judge(answer, wait_seconds)
+        except DisconnectedError as error:
+            if error.tenant_only:
+                self._tokens.take_tenant_out(organisation_id, tenant_id)
+            raise
+        except UnauthorisedError:
+            if self._still_listed(token, tenant_id):
+                raise
+            self._tokens.take_tenant_out(organisation_id, tenant_id)
+            raise DisconnectedError("Xero no longer lists the tenant", tenant_only=True) from None
+
+    def _grant(self, tenant_id: str, *, urgent: bool) -> Grant:
+        with self._connections() as connection:
+            grant = self._budget.grant(connection, tenant_id, urgent=urgent)
+        if isinstance(grant, Wait):
+            raise BudgetSpentError(grant.seconds, grant.window)
+        return grant
+
+    def _send(
+        self, request: "_Request", token: AccessToken, grant: Grant, deadline: float
+    ) -> tuple[HttpAnswer, float | None]:
+        began = monotonic()
+        outcome = "error"
+        try:
+            answer = self._transport.send(
+                request.method,
+                f"{self._api_url}/api.xro/2.0/{request.path}",
+                deadline=min(deadline, grant.deadline),
+                params=request.params,
+                headers=request.headers(),
+                body=request.content,
+                auth=BearerAuth(token.value),
+            )
+            outcome = str(answer.status)
+        except XeroError as error:
+            outcome = type(error).__name__
+            if not error.sent:
+                self._end(grant, None)
+            raise
+        finally:
+            resource = request.path.partition("/")[0]
+            self._on_call(CallRecord(request.tenant_id, request.method, resource, outcome, monotonic() - began))
+        return answer, self._end(grant, answer)
+
+    def _end(self, grant: Grant, answer: HttpAnswer | None) -> float | None:
+        observation = None if answer is None else read_observation(answer.status, answer.headers)
+        try:
+            with self._connections() as connection:
+                return self._budget.end(connection, grant, observation)
+        except psycopg.Error as error:
+            if not is_outage(error):
+                raise
+            # The answer counts more than the bookkeeping: a call that isn't ended just weighs longer.
+            _log.warning("xero_call_not_ended", tenant_id=grant.tenant_id, error=type(error).__name__)
+            return None
+
+    def _still_listed(self, token: AccessToken, tenant_id: str) -> bool:
+        """Ask Xero whether the connection still holds `tenant_id`; True where it can't be known."""
+        try:
+            answer = self._transport.send(
+                "GET",
+                f"{self._api_url}/connections",
+                deadline=monotonic() + self._budget.call_seconds,
+                headers={"Accept": "application/json"},
+                auth=BearerAuth(token.value),
+            )
+        except XeroError:
+            return True
+        # A list, not an object: looked for as text, which a UUID allows.
+        listed = tenant_id.lower() in answer.body.decode(errors="replace").lower()
+        return answer.status != HTTPStatus.OK or listed
+
+
+class _Request(NamedTuple):
+    tenant_id: str
+    method: str
+    path: str
+    params: Mapping[str, str] | None
+    content: bytes | None
+    idempotency_key: str | None
+
+    def headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/json", "xero-tenant-id": self.tenant_id}
+        if self.content is not None:
+            headers["Content-Type"] = "application/json"
+        # Left out where there is none: Xero takes an empty one for a key.
+        if self.idempotency_key is not None:
+            headers["Idempotency-Key"] = self.idempotency_key
+        return headers
+
+
+def _judge(answer: HttpAnswer, wait_seconds: float | None) -> XeroAnswer:
+    """Return the document of a 2xx answer, raise the error of any other."""
+    status = answer.status
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return _read(answer)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        problem = read_observation(status, answer.headers).problem
+        retry_after = read_retry_after(answer.headers.get("Retry-After"))
+        raise RateLimitedError(problem, wait_seconds or retry_after or DEFAULT_WAIT_SECONDS)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        _raise_maintenance(answer)
+    if _is_doubtful(status):
+        raise AnswerLostError(f"Xero answered {status}; whether it carried the request out is unknown.")
+    document = _error_document(answer)
+    messages = error_messages(document)
+    said = " / ".join(messages) or "no reason given"
+    if status == HTTPStatus.NOT_FOUND:
+        raise NotFoundError(f"Xero doesn't know it: deleted there, or of another tenant ({said}).")
+    if status == HTTPStatus.UNAUTHORIZED:
+        raise UnauthorisedError(f"Xero refused a fresh token: {said}")
+    if status == HTTPStatus.FORBIDDEN:
+        raise _forbidden(messages)
+    fields = {key.lower(): value for key, value in document.items()}
+    raise RequestRefusedError(status, str(fields.get("type") or ""), messages)
+
+
+def _read(answer: HttpAnswer) -> XeroAnswer:
+    if not answer.body.strip():
+        return XeroAnswer(answer.status, {})
+    try:
+        return XeroAnswer(answer.status, read_document(answer.body))
+    except ValueError as error:
+        raise AnswerLostError(f"Xero's answer ({answer.status}) can't be read.") from error
+
+
+def _is_doubtful(status: int) -> bool:
+    """Whether the request may have been carried out in spite of this status.
+
+    3xx come from something in between; 408 and 409 may speak of a request that is still being worked on; a 500 has
+    been seen to follow a commit. 501 is a method that Xero doesn't know.
+    """
+    if status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}:
+        return True
+    return status < HTTPStatus.BAD_REQUEST or (
+        status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
+    )
+
+
+def _raise_maintenance(answer: HttpAnswer) -> None:
+    text = answer.body[:200].decode(errors="replace").strip()
+    if any(known in text.lower() for known in _MAINTENANCE_TEXTS):
+        wait_seconds = read_retry_after(answer.headers.get("Retry-After")) or MAINTENANCE_SECONDS
+        raise MaintenanceError(text.splitlines()[0], wait_seconds)
+
+
+def _error_document(answer: HttpAnswer) -> dict[str, Any]:
+    try:
+        return read_document(answer.body)
+    except ValueError:
+        # An error's body need not be JSON: its status says what it is.
+        return {}
+
+
+def _forbidden(messages: list[str]) -> DisconnectedError:
+    said = " / ".join(messages)
+    normalised = said.lower().replace(" ", "").replace("_", "")
+    if not said or "authenticationunsuccessful" in normalised:
+        return DisconnectedError("Xero no longer lets us into the tenant", tenant_only=True)
+    if "insufficientscope" in normalised or "scope" in normalised:
+        return DisconnectedError(f"Xero was connected with too few rights: connect again and accept all ({said})")
+    return DisconnectedError(f"Xero forbids it to the user who connected: {said}")

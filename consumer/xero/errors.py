@@ -1,0 +1,107 @@
+"""What can go wrong at Xero, each class with the one thing that its name asks of the caller.
+
+XeroError
+├── NotSentError            nothing left this machine: RETRY at leisure, also with the same Idempotency-Key
+│   └── BudgetSpentError    … because our own count says that the limit is reached: WAIT, costs no attempt
+├── RateLimitedError        429; Xero wrote nothing: WAIT, costs no attempt
+├── MaintenanceError        503 in one of the documented wordings; Xero wrote nothing: WAIT
+├── AnswerLostError         time-out, reset, 5xx, unreadable answer. A read: RETRY. A write is IN DOUBT: LOOK UP
+├── RequestRefusedError     the whole request is wrong: GIVE UP, someone must correct something (or we have a defect)
+├── NotFoundError           404: GIVE UP; deleted there, or it lives in another tenant
+├── UnauthorisedError       401 with a token fresh from Xero, the tenant still being ours: RETRY later, growing delay
+└── DisconnectedError       access is gone: GIVE UP until someone connects again
+
+`sent` says of each whether the request may have reached Xero, `wrote` whether it may have changed anything there:
+intents of a write stay open only where `wrote` is True. No message holds a token or a body that we sent.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class XeroError(Exception):
+    """Base of all that Xero, or the way to it, can answer."""
+
+    sent: ClassVar[bool] = True
+    wrote: ClassVar[bool] = False
+
+
+class NotSentError(XeroError):
+    """Nothing left this machine: no address, connection refused, connect time-out, deadline before the send."""
+
+    sent = False
+
+
+class BudgetSpentError(NotSentError):
+    """Our own count forbids the call.
+
+    `window` is `minute`, `day`, or the reason of the tenant's freeze; `wait_seconds` until it is worth asking again.
+    """
+
+    def __init__(self, wait_seconds: float, window: str) -> None:
+        super().__init__(f"The call budget of the tenant is spent ({window}): free again in {wait_seconds:.1f} s.")
+        self.wait_seconds = wait_seconds
+        self.window = window
+
+
+class RateLimitedError(XeroError):
+    """429. `problem` in lower case: `minute`, `day`, `concurrent`, `appminute`, or '' where Xero names none.
+
+    `wait_seconds` is Xero's Retry-After, or our own growing back-off where Xero gives none.
+    """
+
+    def __init__(self, problem: str, wait_seconds: float) -> None:
+        super().__init__(f"Xero's limit is reached ({problem or 'unnamed'}): again in {wait_seconds:.0f} s.")
+        self.problem = problem
+        self.wait_seconds = wait_seconds
+
+
+class MaintenanceError(XeroError):
+    """503 in one of the documented plain texts, kept in `text`."""
+
+    def __init__(self, text: str, wait_seconds: float) -> None:
+        super().__init__(f"Xero is not available: {text}. Again in {wait_seconds:.0f} s.")
+        self.text = text
+        self.wait_seconds = wait_seconds
+
+
+class AnswerLostError(XeroError):
+    """The request may have been carried out and we don't know: look up before sending it again."""
+
+    wrote = True
+
+
+class RequestRefusedError(XeroError):
+    """A 4xx about the whole request. Nothing was written.
+
+    `kind` is Xero's `Type` (`ValidationException`, `PostDataInvalidException`, …) or '', `messages` Xero's own
+    sentences, outer first.
+    """
+
+    def __init__(self, status: int, kind: str, messages: Sequence[str]) -> None:
+        said = " / ".join(messages) or "no reason given"
+        super().__init__(f"Xero refused the request ({status} {kind}".rstrip() + f"): {said}")
+        self.status = status
+        self.kind = kind
+        self.messages = tuple(messages)
+
+
+class NotFoundError(XeroError):
+    """404: the id or number in the path is unknown to this tenant."""
+
+
+class UnauthorisedError(XeroError):
+    """401 although the token was just refreshed and Xero still lists the tenant."""
+
+
+class DisconnectedError(XeroError):
+    """Xero no longer lets us in.
+
+    `reason` is for people. `tenant_only` = the connection lives, this tenant was taken out of it; else all tenants
+    of the organisation are concerned.
+    """
+
+    def __init__(self, reason: str, *, tenant_only: bool = False) -> None:
+        super().__init__(f"Xero is disconnected: {reason}")
+        self.reason = reason
+        self.tenant_only = tenant_only
