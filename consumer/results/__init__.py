@@ -1,7 +1,8 @@
 """Results: the sync log, the problems and their catalogue, the outbox with its relay, the retry messages."""
 
-from consumer.results.catalogue import Behaviour, Catalogue, Facts, Problem, ProblemClass, Severity, load_catalogue
+from consumer.results.catalogue import Catalogue, CatalogueError, load_catalogue
 from consumer.results.outbox import OUTBOX_CHANNEL, OutboxMessage, OutboxTopic, post, unpublished_count
+from consumer.results.problem import Behaviour, Facts, Problem, ProblemClass, Severity
 from consumer.results.problems import OpenProblem, close_problems_without_orders, open_problem, open_problems
 from consumer.results.retry import Rung, ring
 from consumer.results.sync_log import LogEntry, Operation, Outcome, Trigger, record, record_skips
@@ -10,6 +11,7 @@ __all__ = [
     "OUTBOX_CHANNEL",
     "Behaviour",
     "Catalogue",
+    "CatalogueError",
     "Facts",
     "LogEntry",
     "OpenProblem",

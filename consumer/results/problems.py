@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from consumer.database import load_queries
-from consumer.results.catalogue import Problem, ProblemClass
+from consumer.results.problem import Problem, ProblemClass
 
 _QUERIES = load_queries(__file__, "problems.sql")
 
