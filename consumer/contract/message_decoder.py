@@ -1,0 +1,119 @@
+"""Retry requests and other messages of the service's own, from bytes. Rare, so read in the plain way."""
+
+from datetime import datetime
+from io import BytesIO
+from typing import Any, TypeVar
+
+import msgspec
+from fastavro import parse_schema, schemaless_reader
+from fastavro.schema import SchemaParseException
+
+from consumer.contract.check import ID_CHARACTERS_MAX
+from consumer.contract.decoder import find_writer
+from consumer.contract.errors import UndecodableError
+from consumer.contract.messages import Message, RetryRequest
+from consumer.contract.reading import MALFORMED
+from consumer.contract.registry import Registry
+from consumer.contract.schemas import Schemas, inline
+from consumer.contract.wire import MESSAGE_BYTES_MAX, read_frame
+
+M = TypeVar("M", bound=Message)
+_TRIGGERS = frozenset({"retry", "manual"})
+_ATTEMPT_MAX = 2**31 - 1
+
+
+class MessageDecoder:
+    """Decodes the service's own messages, and retry requests also from plain JSON or from the key alone."""
+
+    def __init__(self, schemas: Schemas, registry: Registry | None = None) -> None:
+        self._schemas = schemas
+        self._registry = registry
+
+    def decode(self, kind: type[M], value: bytes | None) -> M:
+        """Return the message of `kind` in `value`, in either framing.
+
+        Raises:
+            UndecodableError: it can't be read.
+            RegistryUnavailableError: its schema can't be had at present.
+        """
+        frame = read_frame(value)
+        writer, definitions = find_writer(frame, self._schemas, self._registry)
+        inline(writer, definitions)
+        source = BytesIO(frame.value)
+        source.seek(frame.start)
+        reader = self._schemas.current(kind.__name__)
+        try:
+            record: Any = schemaless_reader(source, parse_schema(writer), parse_schema(reader))
+            if source.tell() != len(frame.value):
+                raise ValueError(f"{len(frame.value) - source.tell()} bytes follow the record")
+            return msgspec.convert(record, kind, strict=False)
+        except (*MALFORMED, SchemaParseException) as error:
+            raise UndecodableError(f"The bytes are no {kind.__name__} ({error}). Publish the message again.") from error
+
+    def decode_retry(self, value: bytes | None, key: bytes | None, received_at: datetime) -> RetryRequest:
+        """Return the retry request of a message: Avro, JSON (`{"order_id": "..."}`), or no value and the order as key.
+
+        `received_at` is the message's own time; it stands in for `requested_at` where the message has none.
+
+        Raises:
+            UndecodableError, RegistryUnavailableError: as in `decode`.
+        """
+        if not value:
+            request = RetryRequest(order_id=_text(key), requested_at=received_at)
+        elif value.lstrip()[:1] == b"{":
+            request = _from_json(value, received_at)
+        else:
+            request = self.decode(RetryRequest, value)
+        _check(request)
+        return request
+
+
+class _JsonRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A retry request as people write it by hand; `requested_at` may be left out."""
+
+    order_id: str
+    organisation_id: str | None = None
+    requested_at: datetime | None = None
+    not_before: datetime | None = None
+    attempt: int | None = None
+    revision: int | None = None
+    trigger: str = "retry"
+    actor: str | None = None
+    reason: str | None = None
+
+
+def _from_json(value: bytes, received_at: datetime) -> RetryRequest:
+    if len(value) > MESSAGE_BYTES_MAX:
+        raise UndecodableError(f"The retry request has {len(value)} bytes. Publish a shorter one.")
+    try:
+        request = msgspec.json.decode(value, type=_JsonRequest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UndecodableError(
+            f'The JSON is no retry request ({error}). The least that is needed: {{"order_id": "..."}}.'
+        ) from error
+    fields = msgspec.structs.asdict(request)
+    fields["requested_at"] = fields["requested_at"] or received_at
+    return RetryRequest(**fields)
+
+
+def _text(key: bytes | None) -> str:
+    try:
+        return (key or b"").decode()
+    except UnicodeDecodeError:
+        raise UndecodableError("The retry request has no value, and its key is no UTF-8. Use the order id.") from None
+
+
+def _check(request: RetryRequest) -> None:
+    fault = None
+    if not request.order_id or len(request.order_id) > ID_CHARACTERS_MAX:
+        fault = f"its order_id has {len(request.order_id)} characters; 1 to {ID_CHARACTERS_MAX} are allowed"
+    elif any("\x00" in text for text in (request.order_id, request.actor or "", request.reason or "")):
+        fault = "a text holds the character NUL"
+    elif request.trigger not in _TRIGGERS:
+        fault = f"its trigger must be one of {', '.join(sorted(_TRIGGERS))}"
+    elif request.attempt is not None and not 0 <= request.attempt <= _ATTEMPT_MAX:
+        fault = f"its attempt is {request.attempt}"
+    elif request.not_before is not None and request.not_before.tzinfo is None:
+        fault = 'not_before has no offset from UTC; write "Z" after it'
+    if fault:
+        raise UndecodableError(f"The retry request can't be used: {fault}. Publish it again.")
