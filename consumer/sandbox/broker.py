@@ -4,7 +4,7 @@ import importlib.resources
 import logging
 import os
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -80,7 +80,8 @@ class EmbeddedBroker:
                 log=self._folder / "broker.log",
                 stop_timeout_seconds=5.0,
             )
-            wait_until_answering(self._process, self.bootstrap_servers, self.start_timeout_seconds)
+            answers = metadata_probe(self.bootstrap_servers)
+            self._process.wait_until(answers, timeout_seconds=self.start_timeout_seconds)
         except BaseException:
             self.stop()
             raise
@@ -102,12 +103,8 @@ class EmbeddedBroker:
         self.stop()
 
 
-def wait_until_answering(process: ManagedProcess, bootstrap_servers: str, timeout_seconds: float) -> None:
-    """Return once the broker that runs as `process` answers a client's request for metadata.
-
-    Raises:
-        ProcessError: it ended or did not answer in time; the message has the end of its log.
-    """
+def metadata_probe(bootstrap_servers: str) -> Callable[[], bool]:
+    """Return a function that tells whether the broker answers a client's request for metadata."""
     client = AdminClient(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -123,7 +120,7 @@ def wait_until_answering(process: ManagedProcess, bootstrap_servers: str, timeou
         except KafkaException:
             return False
 
-    process.wait_until(answers, timeout_seconds=timeout_seconds)
+    return answers
 
 
 def _broker_program() -> Path:

@@ -27,7 +27,6 @@ from consumer.sandbox.processes import (
 _THROW_AWAY_SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
-    "autovacuum_naptime": "10s",
     "max_wal_size": "4GB",
     "wal_level": "minimal",
     "max_wal_senders": "0",

@@ -1,0 +1,7 @@
+"""Fixtures of the whole suite; each family has its file in `tests/fixtures/`."""
+
+pytest_plugins = [
+    "tests.fixtures.kafka",
+    "tests.fixtures.postgres",
+    "tests.fixtures.skips",
+]
