@@ -1,0 +1,1 @@
+"""Sync: from what HearLink says and what Xero holds to the calls between, each once, each on record."""

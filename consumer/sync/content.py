@@ -1,0 +1,63 @@
+"""Fingerprints of what is sent: how the planner sees that nothing, or only a certain part, has changed. Pure."""
+
+from typing import Any
+
+from consumer.orders import Payment
+from consumer.sync import bodies
+from consumer.sync.link import Link
+
+_MAPPING = frozenset({"AccountCode", "AccountID", "TaxType"})
+_MONEY = ("Quantity", "UnitAmount", "DiscountAmount", "TaxType")
+
+
+def document_hashes(body: dict[str, Any]) -> dict[str, str]:
+    """Return the hashes of an invoice or credit note.
+
+    `content` is all of it, `order` what comes from the order alone (no accounts, no tax rates), `money` its amounts.
+    """
+    lines = [{key: value for key, value in line.items() if key != "LineItemID"} for line in body["LineItems"]]
+    from_order = [{key: value for key, value in line.items() if key not in _MAPPING} for line in lines]
+    money = [{key: line.get(key) for key in _MONEY} for line in lines]
+    return {
+        "content": bodies.content_hash({**body, "LineItems": lines}),
+        "order": bodies.content_hash({**body, "LineItems": from_order}),
+        "money": bodies.content_hash({"lines": money, "types": body["LineAmountTypes"]}),
+    }
+
+
+def document_differences(link: Link, hashes: dict[str, str]) -> list[str]:
+    """Say in words what differs between what was sent and what would be sent."""
+    if link.content_hash == "":
+        return ["what Xero holds is not known for sure"]
+    if link.detail.get("order") == hashes["order"]:
+        return ["accounts or tax rates of its categories changed"]
+    if link.detail.get("money") == hashes["money"]:
+        return ["texts, dates, reference or contact changed"]
+    return ["amounts changed"]
+
+
+def payment_detail(payment: Payment) -> dict[str, str]:
+    """Return what a payment is, and by what it is found again in Xero.
+
+    Not its account: a payment stays where it was booked when the clinic's payment account changes.
+    """
+    return {
+        "amount": str(bodies.cents(payment.amount)),
+        "date": payment.paid_on.isoformat(),
+        "reference": bodies.payment_reference(payment),
+    }
+
+
+def payment_hash(payment: Payment) -> str:
+    """Return the hash of what makes a payment another one when it changes: amount, date and method."""
+    return bodies.content_hash(payment_detail(payment))
+
+
+def payment_differences(payment: Payment, link: Link) -> tuple[str, ...]:
+    """Say in words what changed since the payment was sent."""
+    now = payment_detail(payment)
+    words = {"amount": "amount", "date": "date", "reference": "method"}
+    changed = [
+        f"{words[key]} {link.detail[key]} → {now[key]}" for key in now if link.detail.get(key, now[key]) != now[key]
+    ]
+    return tuple(changed) or ("changed in HearLink",)

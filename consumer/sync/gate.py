@@ -1,0 +1,62 @@
+"""May this order be pushed at all, now? Pure: decided from its state, its clinic's settings and what was asked."""
+
+from enum import StrEnum
+
+import msgspec
+
+from consumer.orders import Order
+from consumer.settings import ClinicSettings, Mode
+
+
+class Hold(StrEnum):
+    """Why an order waits, as `orders.hold` says it."""
+
+    # Until someone asks for it: the clinic syncs by hand, or not at all.
+    MANUAL = "manual"
+    DISABLED = "disabled"
+    # Until the connection is back.
+    CONNECTION = "connection"
+    # Until its problem is mended, or someone asks.
+    PROBLEM = "problem"
+    # Until a time.
+    LIMIT = "limit"
+    RETRY = "retry"
+    IN_DOUBT = "in_doubt"
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """The decision. `tenant_id` is set where the order goes on; else `hold` and what the log is to say.
+
+    `code` names the entry of the problem catalogue, None where nothing is logged; `failed` tells a failure from a skip.
+    `done` means that Xero is as it should be: nothing is to be sent, now or later.
+    """
+
+    tenant_id: str | None = None
+    hold: Hold | None = None
+    code: str | None = None
+    values: dict[str, str] = {}
+    failed: bool = False
+    done: bool = False
+
+
+def decide(order: Order, settings: ClinicSettings | None, *, requested: bool, elsewhere: tuple[str, ...] = ()) -> Gate:
+    """Decide whether `order` is pushed.
+
+    `requested`: a person asked for it. `elsewhere`: the ids of other tenants that hold its invoice.
+    """
+    if settings is None or not settings.synchronisation_enabled:
+        # An organisation that never set up Xero gets no row for each of its orders.
+        code = None if settings is None and not requested else "synchronisation_disabled"
+        return Gate(hold=Hold.DISABLED, code=code, values={"clinic_id": order.clinic_id}, failed=requested)
+    if order.state.closed is not None:
+        outcome = order.state.closed.outcome.lower().replace("_", " ")
+        return Gate(code="order_closed", values={"order_id": order.order_id, "outcome": outcome}, done=True)
+    if settings.mode is Mode.MANUAL and not requested:
+        return Gate(hold=Hold.MANUAL)
+    if settings.tenant_id is None:
+        return Gate(hold=Hold.PROBLEM, code="no_tenant", failed=True, values={"clinic_id": order.clinic_id})
+    others = tuple(tenant_id for tenant_id in elsewhere if tenant_id != settings.tenant_id)
+    if others:
+        values = {"tenant": others[0], "order_id": order.order_id}
+        return Gate(hold=Hold.PROBLEM, code="linked_elsewhere", failed=True, values=values)
+    return Gate(tenant_id=settings.tenant_id)

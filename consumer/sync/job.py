@@ -1,0 +1,187 @@
+"""A job: one claimed order on its way through the stages of a pass, and how it ends."""
+
+from typing import Any
+
+import msgspec
+
+from consumer.orders import Order, Patient, read_order
+from consumer.results import Facts, LogEntry, Operation, Outcome, Problem, Trigger
+from consumer.settings import ClinicSettings
+from consumer.sync.gate import Hold
+from consumer.sync.intents import Sender
+from consumer.sync.link import Links
+from consumer.sync.planner import Circumstances, make_plan
+from consumer.sync.step import Finding, Plan, Step
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How a job leaves the pass.
+
+    `synced`: Xero is as the order wants it. `answered`: a person's request is answered, for good or ill. `wait_seconds`
+    None = not looked at again by itself. `free_attempt`: it does not count as an attempt.
+    """
+
+    hold: Hold | None = None
+    synced: bool = False
+    answered: bool = False
+    wait_seconds: float | None = None
+    free_attempt: bool = False
+    problem: Problem | None = None
+    # Keep the problem that the order has already: it was told before.
+    keep_problem: bool = False
+
+
+class ClaimedOrder(msgspec.Struct, frozen=True):
+    """The row that the queue gives out."""
+
+    order_id: str
+    organisation_id: str
+    clinic_id: str
+    revision: int
+    synced_revision: int
+    requested_revision: int | None
+    state: str
+    trigger: str
+    actor: str | None
+    attempts: int
+    problem_id: int | None
+    event_id: str
+    trace_parent: str | None
+    invoice_number: str | None
+    priority: int
+    pending_since: float | None
+    patient: str
+    in_doubt: bool
+
+    @property
+    def requested(self) -> bool:
+        """Whether a person's request is still unanswered."""
+        return self.requested_revision is not None
+
+    def read(self) -> Order:
+        """Return the order as the planner reads it."""
+        return read_order(
+            order_id=self.order_id,
+            organisation_id=self.organisation_id,
+            clinic_id=self.clinic_id,
+            revision=self.revision,
+            state=self.state,
+        )
+
+
+class Job:
+    """One order within a pass: its plan is made anew whenever a call has changed its links."""
+
+    def __init__(self, row: ClaimedOrder, order: Order, settings: ClinicSettings | None, links: Links) -> None:
+        self.row = row
+        self.order = order
+        self.settings = settings
+        self.links = links
+        self.circumstances = Circumstances(hearlink_url="")
+        self.plan = Plan()
+        self.ending: Ending | None = None
+        # Operations that Xero refused; they are not tried again in this pass.
+        self.refused: set[tuple[Operation, str]] = set()
+        self.problem: Problem | None = None
+        self.blocked = False
+        self.called = False
+        # How many elements a call with this order may have; shrinks after calls that failed as a whole.
+        self.batch_limit = _batch_limit(row.attempts)
+
+    @property
+    def patient_id(self) -> str:
+        """The id of the order's patient."""
+        return self.order.patient.patient_id
+
+    @property
+    def urgent(self) -> bool:
+        """Whether a person waits for it."""
+        return self.row.priority == 0
+
+    @property
+    def sender(self) -> Sender:
+        """What an intent records of the order."""
+        return Sender(self.row.order_id, self.row.revision, self.patient_id)
+
+    def make_plan(self) -> None:
+        """Plan anew, without what Xero refused already in this pass."""
+        assert self.settings is not None  # noqa: S101 -- the gate lets no order without settings through
+        plan = make_plan(self.order, self.links, self.settings, self.circumstances)
+        steps = tuple(step for step in plan.steps if (step.operation, step.local_id) not in self.refused)
+        self.plan = Plan(steps, plan.failures, plan.skips)
+
+    def next_steps(self) -> tuple[Step, ...]:
+        """The steps of the first stage that has any; none where an earlier step's failure keeps them back."""
+        stage = self.plan.next_stage
+        if stage is None or self.blocked:
+            return ()
+        return tuple(step for step in self.plan.steps if step.stage == stage)
+
+    def fail(self, problem: Problem, *, operation: Operation, local_id: str, blocking: bool) -> None:
+        """Remember that `operation` failed; the first failure names the order's problem."""
+        self.refused.add((operation, local_id))
+        if self.problem is None:
+            self.problem = problem
+        self.blocked = self.blocked or blocking
+
+    def facts(self, settings: ClinicSettings | None, number: str) -> Facts:
+        """What the problem catalogue may fill its words with."""
+        account = settings.payment_account if settings is not None else None
+        return Facts(
+            order_id=self.row.order_id, patient_id=self.patient_id, number=number, payment_account=account or ""
+        )
+
+    def entry(
+        self,
+        operation: Operation,
+        outcome: Outcome,
+        message: str,
+        *,
+        tenant_id: str | None,
+        problem: Problem | None = None,
+        **more: Any,
+    ) -> LogEntry:
+        """Return a row of the sync log about this order."""
+        row = self.row
+        return LogEntry(
+            organisation_id=row.organisation_id,
+            clinic_id=row.clinic_id,
+            order_id=row.order_id,
+            tenant_id=tenant_id,
+            operation=operation,
+            outcome=outcome,
+            message=message,
+            problem=None if problem is None else problem.code,
+            problem_class=None if problem is None else problem.problem_class.value,
+            fix=None if problem is None else problem.fix,
+            xero_message=None if problem is None else problem.xero_message,
+            trigger=Trigger(row.trigger),
+            actor=row.actor,
+            attempt=row.attempts,
+            revision=row.revision,
+            event_id=row.event_id,
+            invoice_number=row.invoice_number,
+            **more,
+        )
+
+    def finding_entry(self, finding: Finding, problem: Problem, outcome: Outcome, tenant_id: str | None) -> LogEntry:
+        """Return the row of something that was not sent."""
+        return self.entry(
+            finding.operation,
+            outcome,
+            problem.message,
+            tenant_id=tenant_id,
+            problem=problem,
+            local_id=finding.local_id or None,
+        )
+
+
+def latest_patient(job: Job) -> Patient:
+    """Return the patient as last seen on any of their orders, so that an old order brings no old name back."""
+    newest = msgspec.json.decode(job.row.patient, type=Patient)
+    return newest if newest.patient_id == job.patient_id else job.order.patient
+
+
+def _batch_limit(attempts: int) -> int:
+    """A call that gets no answer may have one order in it that kills it: tried again, it travels in smaller company."""
+    return max(1, 50 >> (2 * max(attempts - 1, 0)))

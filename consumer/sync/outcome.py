@@ -1,0 +1,127 @@
+"""What an accepted step leaves behind: the link to remember, the words for the log. Pure."""
+
+from decimal import Decimal
+from typing import Any
+
+from consumer.orders import Order
+from consumer.results import Catalogue, Operation
+from consumer.sync.exchange import StepResult
+from consumer.sync.link import Link, LinkKind, LinkStatus
+from consumer.sync.step import Stage, Step
+from consumer.xero import read_amount
+
+_REMOVALS = frozenset({Stage.PAYMENT_DELETE, Stage.DEALLOCATE, Stage.CREDIT_NOTE_VOID})
+_DOCUMENTS = frozenset({LinkKind.INVOICE, LinkKind.CREDIT_NOTE})
+# A cent a line: what rounding tax by the line instead of by the sum can come to.
+_ROUNDING_PER_LINE = Decimal("0.01")
+
+
+def link_after(
+    step: Step, *, tenant_id: str, organisation_id: str, xero_id: str | None, document: dict[str, Any]
+) -> Link:
+    """Return the link once Xero holds what `step` asked for; `document` is Xero's answer, or what was found there."""
+    detail = {key: value for key, value in step.detail.items() if key != "line_ids"}
+    if step.kind is LinkKind.INVOICE:
+        detail.update(_invoice_detail(step, document))
+    elif step.kind is LinkKind.CREDIT_NOTE and "Total" in document:
+        detail["total"] = str(read_amount(document["Total"]))
+    elif step.stage in {Stage.PAYMENT_CREATE, Stage.ALLOCATE}:
+        detail["invoice_id"] = step.body["Invoice"]["InvoiceID"]
+    return Link(
+        tenant_id=tenant_id,
+        kind=step.kind,
+        order_id=step.order_id,
+        local_id=step.local_id,
+        organisation_id=organisation_id,
+        xero_id=xero_id if step.stage is Stage.ALLOCATE else xero_id or step.target_id,
+        status=_status(step, document),
+        content_hash=step.content_hash,
+        detail=detail,
+    )
+
+
+def success_message(step: Step, document: dict[str, Any]) -> str:
+    """Say for people what was done; no patient is named."""
+    number = step.body.get("InvoiceNumber") or step.body.get("CreditNoteNumber") or step.detail.get("number") or ""
+    amount = step.detail.get("amount", "")
+    status = str(document.get("Status") or step.body.get("Status") or "").lower()
+    if step.stage is Stage.CREDIT_NOTE_UPDATE:
+        return f"Credit note {number} was changed in Xero."
+    if step.stage is Stage.DEALLOCATE:
+        return f"The allocation of {amount} was removed from the invoice in Xero, before the credit note changes."
+    messages = {
+        Operation.CONTACT_CREATE: "The patient's contact was created in Xero.",
+        Operation.CONTACT_RENAME: "The patient's contact was renamed in Xero.",
+        Operation.INVOICE_CREATE: f"Invoice {number} was created in Xero as {status}.",
+        Operation.INVOICE_UPDATE: f"Invoice {number} was updated in Xero: {', '.join(step.reasons)}.",
+        Operation.INVOICE_AUTHORISE: f"Invoice {number} was authorised in Xero.",
+        Operation.CREDIT_NOTE_CREATE: f"Credit note {number} was created in Xero.",
+        Operation.CREDIT_NOTE_ALLOCATE: f"{amount} of the credit note was allocated to the invoice in Xero.",
+        Operation.CREDIT_NOTE_VOID: f"Credit note {number} was voided in Xero.",
+        Operation.PAYMENT_CREATE: f"The payment of {amount} was recorded in Xero.",
+        Operation.PAYMENT_DELETE: f"The payment of {amount} was removed from Xero: {', '.join(step.reasons)}.",
+    }
+    return messages[step.operation]
+
+
+def warnings(result: StepResult, order: Order, catalogue: Catalogue) -> tuple[str, ...]:
+    """Return sentences about what went through, but not quite as wished."""
+    step = result.step
+    patient_id = order.patient.patient_id
+    said = [catalogue.local(code, patient_id=patient_id).message for code in step.warnings]
+    said.extend(result.warnings)
+    ours = _hearlink_total(step, order)
+    if ours is not None and "Total" in result.document:
+        total, lines = ours
+        theirs = read_amount(result.document["Total"])
+        if abs(theirs - total) > _ROUNDING_PER_LINE * max(lines, 1):
+            said.append(
+                catalogue.local(
+                    "totals_differ",
+                    order_id=order.order_id,
+                    hearlink_total=f"{total:.2f}",
+                    xero_total=f"{theirs:.2f}",
+                ).message
+            )
+    return tuple(said)
+
+
+def _hearlink_total(step: Step, order: Order) -> tuple[Decimal, int] | None:
+    """Return HearLink's own total of the step's document and its number of lines."""
+    if "LineItems" not in step.body:
+        return None
+    if step.kind is LinkKind.INVOICE and order.invoice is not None:
+        return order.invoice.total, len(order.invoice.lines)
+    for note in order.credit_notes:
+        if step.kind is LinkKind.CREDIT_NOTE and note.credit_note_id == step.local_id:
+            return note.total, len(note.lines)
+    return None
+
+
+def _status(step: Step, document: dict[str, Any]) -> LinkStatus:
+    if step.stage in _REMOVALS:
+        return LinkStatus.REMOVED
+    if step.kind not in _DOCUMENTS:
+        return LinkStatus.ACTIVE
+    status = document.get("Status") or step.body.get("Status")
+    if status in {"DRAFT", "SUBMITTED"}:
+        return LinkStatus.DRAFT
+    return LinkStatus.GONE if status in {"VOIDED", "DELETED"} else LinkStatus.AUTHORISED
+
+
+def _invoice_detail(step: Step, document: dict[str, Any]) -> dict[str, Any]:
+    """Return the ids of the lines by HearLink's, where both sides tell them apart."""
+    detail: dict[str, Any] = {}
+    if "Total" in document:
+        detail["total"] = str(read_amount(document["Total"]))
+    line_ids = step.detail.get("line_ids", [])
+    items = document.get("LineItems") or []
+    if "LineItems" in step.body:
+        detail["line_item_ids"] = {}
+        if len(items) == len(line_ids) == len(set(line_ids)):
+            detail["line_item_ids"] = {
+                line_id: item["LineItemID"]
+                for line_id, item in zip(line_ids, items, strict=True)
+                if "LineItemID" in item
+            }
+    return detail

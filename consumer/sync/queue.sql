@@ -1,0 +1,203 @@
+-- name: books
+-- Every clinic with something due, found by skipping through the partial index (a clinic costs one look-up, an order
+-- none), then grouped by the tenant that its settings name. Orders that no call can be made for (no settings, disabled,
+-- no tenant) are handled under the organisation's own name, "-:id".
+with recursive due_clinic as (
+    (
+        select organisation_id, clinic_id from orders
+        where due_at is not null
+        order by organisation_id, clinic_id limit 1
+    )
+    union all
+    select n.organisation_id, n.clinic_id
+    from due_clinic d
+    cross join lateral (
+        select o.organisation_id, o.clinic_id from orders o
+        where o.due_at is not null and (o.organisation_id, o.clinic_id) > (d.organisation_id, d.clinic_id)
+        order by o.organisation_id, o.clinic_id limit 1
+    ) n
+),
+next_due as (
+    select d.organisation_id, d.clinic_id, p.priority, n.due_at
+    from due_clinic d
+    cross join (values (0), (1), (2)) p (priority)
+    cross join lateral (
+        select o.due_at from orders o
+        where o.organisation_id = d.organisation_id and o.clinic_id = d.clinic_id
+          and o.priority = p.priority and o.due_at is not null
+        order by o.due_at limit 1
+    ) n
+),
+by_book as (
+    select
+        coalesce(case when s.synchronisation_enabled then s.tenant_id end, '-:' || n.organisation_id) as book,
+        n.organisation_id,
+        array_agg(distinct n.clinic_id) as clinic_ids,
+        min(n.due_at) as due_at,
+        min(n.due_at) filter (where n.priority = 0) as urgent_at
+    from next_due n
+    left join clinic_settings s using (organisation_id, clinic_id)
+    group by 1, 2
+    union all
+    select i.tenant_id, i.organisation_id, '{}', min(coalesce(i.look_up_at, i.opened_at)), null
+    from xero_intent i
+    where i.state = 'open'
+    group by 1, 2
+),
+ready as (
+    select
+        b.book,
+        b.organisation_id,
+        array_remove(array_agg(distinct c.clinic_id), null) as clinic_ids,
+        greatest(min(b.due_at), coalesce(max(g.frozen_until), '-infinity')) as ready_at,
+        bool_or(b.urgent_at <= now()) as urgent
+    from by_book b
+    left join lateral unnest(b.clinic_ids) c (clinic_id) on true
+    left join xero_budget g on g.tenant_id = b.book
+    group by 1, 2
+)
+select
+    r.book,
+    r.organisation_id,
+    r.clinic_ids,
+    extract(epoch from greatest(r.ready_at - clock_timestamp(), interval '0'))::float8 as wait_seconds
+from ready r
+left join xero_lease l on l.tenant_id = r.book
+order by greatest(r.ready_at, clock_timestamp()), coalesce(l.served_at, '-infinity')
+limit %(limit)s
+
+-- name: waiting_count
+select count(*)
+from (
+    select 1 from unnest(%(clinic_ids)s::text[]) c (clinic_id)
+    join orders o on o.organisation_id = %(organisation_id)s and o.clinic_id = c.clinic_id and o.due_at <= now()
+    limit %(limit)s
+) due
+
+-- name: has_urgent
+select exists (
+    select from unnest(%(clinic_ids)s::text[]) c (clinic_id)
+    join orders o on o.organisation_id = %(organisation_id)s and o.clinic_id = c.clinic_id
+    where o.priority = 0 and o.due_at <= now()
+)
+
+-- name: claim
+-- The attempt is counted here, before anything is tried: an order that kills its worker gives up like any other.
+with picked as (
+    select o.order_id
+    from unnest(%(clinic_ids)s::text[]) c (clinic_id)
+    cross join lateral (
+        select i.order_id, i.priority, i.due_at from orders i
+        where i.organisation_id = %(organisation_id)s and i.clinic_id = c.clinic_id and i.due_at <= now()
+        order by i.priority, i.due_at
+        limit %(limit)s
+    ) o
+    order by o.priority, o.due_at
+    limit %(limit)s
+),
+claimed as (
+    update orders o set attempts = o.attempts + 1
+    from (select order_id from orders join picked using (order_id) order by order_id for update of orders) p
+    where o.order_id = p.order_id
+    returning o.*
+)
+select
+    c.order_id, c.organisation_id, c.clinic_id, c.revision, c.synced_revision, c.requested_revision, c.state::text,
+    c.trigger, c.actor, c.attempts, c.problem_id, c.event_id, c.trace_parent, c.invoice_number, c.priority,
+    extract(epoch from c.pending_since)::float8 as pending_since,
+    coalesce(
+        (
+            select n.state -> 'patient' from orders n
+            where n.organisation_id = c.organisation_id and n.patient_id = c.patient_id
+            order by n.occurred_at desc limit 1
+        ),
+        c.state -> 'patient'
+    )::text as patient,
+    exists (
+        select from xero_intent_element e
+        join xero_intent i on i.id = e.intent_id
+        where not e.settled
+          and (e.order_id = c.order_id
+               or (e.kind = 'contact' and e.local_id = c.patient_id and i.organisation_id = c.organisation_id))
+    ) as in_doubt
+from claimed c
+order by c.priority, c.due_at
+
+-- name: finish
+-- One row an order, whatever became of it. An event that came meanwhile has moved revision and due_at: they stay.
+update orders o
+set synced_revision = case when r.synced then greatest(o.synced_revision, r.revision) else o.synced_revision end,
+    due_at = case
+        when o.revision > r.revision then coalesce(o.due_at, now())
+        when r.wait_seconds is null then null
+        else now() + r.wait_seconds * interval '1 second'
+    end,
+    hold = case when o.revision > r.revision then null else r.hold end,
+    priority = case when r.hold = 'retry' and o.revision = r.revision then 2 else o.priority end,
+    trigger = case
+        when o.revision > r.revision then o.trigger
+        when r.hold is null then 'auto'
+        when r.hold = 'retry' then 'retry'
+        else o.trigger
+    end,
+    attempts = case
+        when r.synced then 0
+        when r.free_attempt then greatest(o.attempts - 1, 0)
+        else o.attempts
+    end,
+    requested_revision = case
+        when r.answered and o.requested_revision <= r.revision then null else o.requested_revision
+    end,
+    pending_since = case
+        when r.synced and o.revision = r.revision then null
+        when r.synced then o.occurred_at
+        else o.pending_since
+    end,
+    pushed_at = case when r.called then clock_timestamp() else o.pushed_at end,
+    problem_id = r.problem_id,
+    tenant_id = coalesce(r.tenant_id, o.tenant_id)
+from (
+    select * from unnest(
+        %(order_ids)s::text[], %(revisions)s::int8[], %(synced)s::bool[], %(wait_seconds)s::float8[],
+        %(holds)s::text[], %(free_attempts)s::bool[], %(answered)s::bool[], %(called)s::bool[],
+        %(problem_ids)s::int8[], %(tenant_ids)s::text[]
+    ) as r (
+        order_id, revision, synced, wait_seconds, hold, free_attempt, answered, called, problem_id, tenant_id
+    )
+) r
+where o.order_id = r.order_id
+
+-- name: lock
+select from orders where order_id = any(%(order_ids)s::text[]) order by order_id for update
+
+-- name: wake_in_doubt
+update orders o
+set due_at = now(), hold = null
+where o.hold = 'in_doubt'
+  and (o.order_id = any(%(order_ids)s::text[])
+       or (o.organisation_id = %(organisation_id)s and o.patient_id = any(%(patient_ids)s::text[])))
+
+-- name: wake_connection
+-- After a connect: what waited for it goes by itself where the clinic is in auto mode or a request is unanswered.
+update orders o
+set due_at = now(), hold = null
+from clinic_settings s
+where o.organisation_id = %(organisation_id)s
+  and o.hold = 'connection'
+  and s.organisation_id = o.organisation_id and s.clinic_id = o.clinic_id
+  and s.synchronisation_enabled
+  and (s.mode = 'auto' or o.requested_revision > o.synced_revision)
+
+-- name: wake_settings
+-- After a change of settings: what failed for their sake is looked at again where the clinic is in auto mode.
+update orders o
+set due_at = now(), hold = null
+from clinic_settings s, problem p
+where o.organisation_id = %(organisation_id)s
+  and o.hold = 'problem'
+  and p.id = o.problem_id and p.class = 'settings'
+  and s.organisation_id = o.organisation_id and s.clinic_id = o.clinic_id
+  and s.synchronisation_enabled and s.mode = 'auto'
+
+-- name: notify
+select pg_notify('hearlink_due', '')

@@ -1,0 +1,196 @@
+"""What was found in Xero when a step's fate had to be looked up. Pure: judged by our own marks alone.
+
+A contact is ours by its ContactNumber, an invoice by its number and its Url, a credit note by its number and its
+Reference, a payment by its Reference on the order's invoice, an allocation by the note and the invoice.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from consumer.sync.step import Stage, Step
+from consumer.xero import read_amount, read_date
+
+
+class Sight(StrEnum):
+    """What the look-up says of a step."""
+
+    # As the step wants it: it was carried out.
+    DONE = "done"
+    # Ours and there, but not as the step wants it.
+    OTHERWISE = "otherwise"
+    ABSENT = "absent"
+    # The number belongs to a document that isn't this order's.
+    STRANGER = "stranger"
+    TWICE = "twice"
+    # Deleted, voided or archived there.
+    GONE = "gone"
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """The verdict on one step, with the document that it rests on."""
+
+    sight: Sight
+    xero_id: str | None = None
+    document: dict[str, Any] = {}
+
+
+_GONE_STATUSES = frozenset({"VOIDED", "DELETED"})
+
+
+def judge_contact(step: Step, contacts: Iterable[Mapping[str, Any]]) -> Sighting:
+    """Judge the creation or renaming of a contact by what was found under its number or id."""
+    wanted = step.target_id
+    if wanted is None:
+        ours = [contact for contact in contacts if _same(contact.get("ContactNumber"), step.local_id)]
+    else:
+        ours = [contact for contact in contacts if _same(contact.get("ContactID"), wanted)]
+    active = [contact for contact in ours if contact.get("ContactStatus", "ACTIVE") == "ACTIVE"]
+    if not ours:
+        return Sighting(Sight.ABSENT)
+    if not active:
+        return _sighting(Sight.GONE, ours[0], "ContactID")
+    if len(active) > 1:
+        return _sighting(Sight.TWICE, active[0], "ContactID")
+    done = wanted is None or _same(active[0].get("Name"), step.body.get("Name", step.detail.get("name")))
+    return _sighting(Sight.DONE if done else Sight.OTHERWISE, active[0], "ContactID")
+
+
+def judge_new_document(step: Step, documents: Iterable[Mapping[str, Any]]) -> Sighting:
+    """Judge the creation of an invoice or credit note by what was found under its number."""
+    invoice = step.stage is Stage.INVOICE_CREATE
+    id_field, number_field = ("InvoiceID", "InvoiceNumber") if invoice else ("CreditNoteID", "CreditNoteNumber")
+    mark_field, kind = ("Url", "ACCREC") if invoice else ("Reference", "ACCRECCREDIT")
+    same_number = [
+        document
+        for document in documents
+        if _same(document.get(number_field), step.body[number_field]) and document.get("Type") == kind
+    ]
+    ours = [document for document in same_number if document.get(mark_field) == step.body[mark_field]]
+    standing = [document for document in ours if document.get("Status") not in _GONE_STATUSES]
+    if len(standing) > 1:
+        return _sighting(Sight.TWICE, standing[0], id_field)
+    if standing:
+        return _sighting(Sight.DONE, standing[0], id_field)
+    if ours:
+        return _sighting(Sight.GONE, ours[0], id_field)
+    if same_number:
+        return _sighting(Sight.STRANGER, same_number[0], id_field)
+    return Sighting(Sight.ABSENT)
+
+
+def judge_changed_document(step: Step, documents: Iterable[Mapping[str, Any]]) -> Sighting:
+    """Judge a change of an invoice or credit note by what was found under its id."""
+    id_field = "InvoiceID" if step.stage is Stage.INVOICE_UPDATE else "CreditNoteID"
+    found = [document for document in documents if _same(document.get(id_field), step.target_id)]
+    if not found:
+        return Sighting(Sight.ABSENT)
+    document = found[0]
+    if step.stage is Stage.CREDIT_NOTE_VOID:
+        return _sighting(
+            Sight.DONE if document.get("Status") in _GONE_STATUSES else Sight.OTHERWISE, document, id_field
+        )
+    if document.get("Status") in _GONE_STATUSES:
+        return _sighting(Sight.GONE, document, id_field)
+    return _sighting(Sight.DONE if holds(document, step.body) else Sight.OTHERWISE, document, id_field)
+
+
+def judge_allocation(step: Step, note: Mapping[str, Any]) -> Sighting:
+    """Judge the making or removal of an allocation by the allocations of its note."""
+    allocations = [entry for entry in note.get("Allocations") or () if not entry.get("IsDeleted")]
+    if step.stage is Stage.DEALLOCATE:
+        invoice_id = step.detail.get("invoice_id")
+        left = [
+            entry
+            for entry in allocations
+            if _same(entry.get("AllocationID"), step.target_id)
+            or (step.target_id is None and _same(_invoice_of(entry), invoice_id))
+        ]
+        return Sighting(Sight.DONE) if not left else _sighting(Sight.OTHERWISE, left[0], "AllocationID")
+    wanted = step.body["Invoice"]["InvoiceID"]
+    ours = [entry for entry in allocations if _same(_invoice_of(entry), wanted)]
+    if not ours:
+        status = note.get("Status")
+        return _sighting(Sight.GONE if status in _GONE_STATUSES else Sight.ABSENT, note, "CreditNoteID")
+    # Parts of one note on one invoice add up: what counts is that our amount is there, once.
+    amount = sum((read_amount(entry.get("Amount")) for entry in ours), Decimal(0))
+    same = amount == Decimal(str(step.body["Amount"]))
+    return _sighting(Sight.DONE if same else Sight.TWICE, ours[0], "AllocationID")
+
+
+def judge_payment(step: Step, payments: Iterable[Mapping[str, Any]]) -> Sighting:
+    """Judge the making or removal of a payment by the payments on its invoice."""
+    if step.stage is Stage.PAYMENT_DELETE:
+        found = [payment for payment in payments if _same(payment.get("PaymentID"), step.target_id)]
+        deleted = not found or found[0].get("Status") == "DELETED"
+        return Sighting(Sight.DONE) if deleted else _sighting(Sight.OTHERWISE, found[0], "PaymentID")
+    wanted = step.body["Invoice"]["InvoiceID"]
+    ours = [
+        payment
+        for payment in payments
+        if payment.get("Status") != "DELETED"
+        and payment.get("Reference") == step.body["Reference"]
+        and _same(_invoice_of(payment), wanted)
+    ]
+    if not ours:
+        return Sighting(Sight.ABSENT)
+    return _sighting(Sight.TWICE if len(ours) > 1 else Sight.DONE, ours[0], "PaymentID")
+
+
+def holds(document: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Whether an invoice or credit note in Xero has all that `body` asks for."""
+    return all(_field_holds(document, field, wanted) for field, wanted in body.items())
+
+
+def _field_holds(document: Mapping[str, Any], field: str, wanted: Any) -> bool:
+    found = document.get(field)
+    if field == "LineItems":
+        lines = found or []
+        return len(lines) == len(wanted) and all(map(_line_holds, lines, wanted))
+    if field == "Contact":
+        return _same((found or {}).get("ContactID"), wanted["ContactID"])
+    if field in {"Date", "DueDate"}:
+        day = read_date(found)
+        return day is not None and day.isoformat() == wanted
+    if field == "Status":
+        # Paid is authorised and then some.
+        return found == wanted or (wanted == "AUTHORISED" and found == "PAID")
+    return bool((found or "") == wanted)
+
+
+def _line_holds(line: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    for field, value in wanted.items():
+        if field == "LineItemID":
+            continue
+        found = line.get(field)
+        if isinstance(value, Decimal):
+            if read_amount(found) != value:
+                return False
+        elif field == "AccountID":
+            # Reads name the account by its code; that it is the same one can't be told from here.
+            continue
+        elif found != value:
+            return False
+    return True
+
+
+def _invoice_of(entry: Mapping[str, Any]) -> Any:
+    invoice = entry.get("Invoice") or {}
+    # Xero's own samples show a list here for removed allocations.
+    if isinstance(invoice, list):
+        invoice = invoice[0] if invoice else {}
+    return invoice.get("InvoiceID")
+
+
+def _sighting(sight: Sight, document: Mapping[str, Any], id_field: str) -> Sighting:
+    return Sighting(sight, document.get(id_field), dict(document))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether Xero takes both for the same: it ignores case and outer spaces in numbers, names and ids."""
+    if one is None or other is None:
+        return False
+    return " ".join(str(one).split()).casefold() == " ".join(str(other).split()).casefold()
