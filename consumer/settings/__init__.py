@@ -1,5 +1,7 @@
 """Settings: an organisation's defaults, its clinics' overrides, their resolution. Knows nothing of orders."""
 
+from consumer.settings.application import Difference, apply_settings
+from consumer.settings.check import Finding, Level, check_settings
 from consumer.settings.clinic_settings import (
     CATEGORIES,
     CategorySettings,
@@ -8,12 +10,26 @@ from consumer.settings.clinic_settings import (
     Mode,
     load_clinic_settings,
 )
+from consumer.settings.overview import ClinicOverview, SettingsOverview, load_overview
+from consumer.settings.settings_file import FileSettings, SettingsError, read_settings, read_settings_file
 
 __all__ = [
     "CATEGORIES",
     "CategorySettings",
+    "ClinicOverview",
     "ClinicSettings",
+    "Difference",
+    "FileSettings",
+    "Finding",
     "InvoiceStatus",
+    "Level",
     "Mode",
+    "SettingsError",
+    "SettingsOverview",
+    "apply_settings",
+    "check_settings",
     "load_clinic_settings",
+    "load_overview",
+    "read_settings",
+    "read_settings_file",
 ]

@@ -1,12 +1,23 @@
 """Xero: HTTP client, tokens, call budget, payload types, error parsing. Knows nothing of orders.
 
 `errors` says what each failure asks of the caller; `client` calls, `tenant` names the calls, `answer` reads them;
-`budget` grants; `tokens` and `identity` keep the access; `payloads` holds Xero's limits and words.
+`budget` grants; `tokens`, `identity`, `authorisation` and `callback` get and keep the access; `description` reads what a
+tenant offers; `payloads` holds Xero's limits and words.
 """
 
 from consumer.xero.answer import ElementResult, XeroAnswer
+from consumer.xero.authorisation import (
+    Authorisation,
+    AuthorisationRequest,
+    DifferentOrganisationError,
+    PendingConnection,
+    Tenant,
+    authorisation_request,
+)
 from consumer.xero.budget import Budget, BudgetUsage, Grant, Observation, Wait
+from consumer.xero.callback import AuthorisationDeniedError, AuthorisationTimeoutError, CallbackListener
 from consumer.xero.client import CallRecord, TokenSource, XeroClient
+from consumer.xero.description import describe_tenant
 from consumer.xero.errors import (
     AnswerLostError,
     BudgetSpentError,
@@ -19,7 +30,7 @@ from consumer.xero.errors import (
     UnauthorisedError,
     XeroError,
 )
-from consumer.xero.identity import IdentityClient
+from consumer.xero.identity import IdentityClient, InvalidGrantError
 from consumer.xero.payloads import account_reference, batches, read_amount, read_date, read_instant
 from consumer.xero.tenant import TenantClient
 from consumer.xero.tokens import AccessToken, ConnectionSource, TokenCipher, TokenKeyError, Tokens
@@ -28,21 +39,30 @@ from consumer.xero.transport import Transport
 __all__ = [
     "AccessToken",
     "AnswerLostError",
+    "Authorisation",
+    "AuthorisationDeniedError",
+    "AuthorisationRequest",
+    "AuthorisationTimeoutError",
     "Budget",
     "BudgetSpentError",
     "BudgetUsage",
     "CallRecord",
+    "CallbackListener",
     "ConnectionSource",
+    "DifferentOrganisationError",
     "DisconnectedError",
     "ElementResult",
     "Grant",
     "IdentityClient",
+    "InvalidGrantError",
     "MaintenanceError",
     "NotFoundError",
     "NotSentError",
     "Observation",
+    "PendingConnection",
     "RateLimitedError",
     "RequestRefusedError",
+    "Tenant",
     "TenantClient",
     "TokenCipher",
     "TokenKeyError",
@@ -55,7 +75,9 @@ __all__ = [
     "XeroClient",
     "XeroError",
     "account_reference",
+    "authorisation_request",
     "batches",
+    "describe_tenant",
     "read_amount",
     "read_date",
     "read_instant",

@@ -34,11 +34,12 @@ class TokenSet:
 
 
 class IdentityClient:
-    """Speaks with `{identity_url}/connect/token` as the app `client_id`."""
+    """Speaks with `{identity_url}/connect/token` as the app `client_id`; one without a secret is a PKCE app."""
 
-    def __init__(self, *, identity_url: str, client_id: str, client_secret: str, transport: Transport) -> None:
+    def __init__(self, *, identity_url: str, client_id: str, client_secret: str | None, transport: Transport) -> None:
         self._url = f"{identity_url.rstrip('/')}/connect/token"
-        self._auth = (client_id, client_secret)
+        self._auth = None if client_secret is None else (client_id, client_secret)
+        self._client = {"client_id": client_id} if client_secret is None else {}
         self._transport = transport
 
     def refresh(self, refresh_token: str) -> TokenSet:
@@ -69,7 +70,7 @@ class IdentityClient:
                 self._url,
                 deadline=monotonic() + IDENTITY_SECONDS,
                 headers={"Accept": "application/json"},
-                body=form,
+                body=form | self._client,
                 auth=self._auth,
             )
         except XeroError as error:

@@ -1,0 +1,11 @@
+-- name: state
+select connection.state, connection.disconnected_reason as reason
+from organisation
+left join xero_connection as connection using (organisation_id)
+where organisation_id = %(organisation_id)s;
+
+-- name: tenants
+select tenant_id, name, connected, tenant_type, accounts, tax_rates
+from xero_tenant
+where organisation_id = %(organisation_id)s
+order by name, tenant_id;
