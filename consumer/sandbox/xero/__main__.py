@@ -1,0 +1,61 @@
+"""The simulator as a process: ``python -m consumer.sandbox.xero --port 0``."""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from consumer.sandbox.xero.limits import Limits
+from consumer.sandbox.xero.simulator import CLIENT_ID, CLIENT_SECRET, XeroSimulator
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; the first line of output says where, in JSON."""
+    options = _parser().parse_args(arguments)
+    xero = XeroSimulator(
+        host=options.host,
+        port=options.port,
+        client_id=options.client_id,
+        client_secret=options.client_secret or None,
+    )
+    tenants: list[dict[str, Any]] = [{"name": "Demo Company (UK)"}]
+    if options.tenants:
+        tenants = json.loads(options.tenants.read_text())
+    for tenant in tenants:
+        limits = Limits(**tenant.pop("limits")) if "limits" in tenant else None
+        xero.control.demo_tenant(**tenant, limits=limits)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with xero:
+        said = {
+            "url": xero.url,
+            "client_id": xero.client_id,
+            "client_secret": xero.client_secret,
+            "tenants": xero.control.tenants(),
+        }
+        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.flush()
+        stop.wait()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m consumer.sandbox.xero", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--client-id", default=CLIENT_ID)
+    parser.add_argument("--client-secret", default=CLIENT_SECRET, help="empty: the app must use PKCE")
+    parser.add_argument(
+        "--tenants",
+        type=Path,
+        help='JSON file: [{"name": "...", "tenant_id": "...", "base_currency": "GBP", "limits": {...}}]',
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
