@@ -1,8 +1,8 @@
 """Xero: HTTP client, tokens, call budget, payload types, error parsing. Knows nothing of orders.
 
 `errors` says what each failure asks of the caller; `client` calls, `tenant` names the calls, `answer` reads them;
-`budget` grants; `tokens`, `identity`, `authorisation` and `callback` get and keep the access; `description` reads what a
-tenant offers; `payloads` holds Xero's limits and words.
+`budget` grants; `tokens`, `identity`, `authorisation` and `callback` get and keep the access; `description` reads
+what a tenant offers; `payloads` holds Xero's limits and words.
 """
 
 from consumer.xero.answer import ElementResult, XeroAnswer
