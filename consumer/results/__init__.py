@@ -1,36 +1,61 @@
 """Results: the sync log, the problems and their catalogue, the outbox with its relay, the retry messages."""
 
 from consumer.results.catalogue import Catalogue, CatalogueError, load_catalogue
+from consumer.results.encoding import OutboxEncoder, topic_names
+from consumer.results.log_search import LogCount, LogFilter, LoggedEntry, log_counts, log_entries
 from consumer.results.outbox import OUTBOX_CHANNEL, OutboxMessage, OutboxTopic, post, unpublished_count
 from consumer.results.problem import Behaviour, Facts, Problem, ProblemClass, Severity
 from consumer.results.problems import OpenProblem, close_problems_without_orders, open_problem, open_problems
-from consumer.results.retry import Rung, ring
-from consumer.results.sync_log import LogEntry, Operation, Outcome, Trigger, record, record_skips
+from consumer.results.publisher import Delivery, Publication, Publisher, producer_settings
+from consumer.results.relay import Relay, RelayMetrics
+from consumer.results.retry import Rung, produce_retries, request_retry, ring
+from consumer.results.retry_selection import RetryCandidate, RetrySelection, operator_requests, retry_candidates
+from consumer.results.sync_log import EncodeLogEntry, LogEntry, Operation, Outcome, Trigger, record, record_skips
 
 __all__ = [
     "OUTBOX_CHANNEL",
     "Behaviour",
     "Catalogue",
     "CatalogueError",
+    "Delivery",
+    "EncodeLogEntry",
     "Facts",
+    "LogCount",
     "LogEntry",
+    "LogFilter",
+    "LoggedEntry",
     "OpenProblem",
     "Operation",
+    "OutboxEncoder",
     "OutboxMessage",
     "OutboxTopic",
     "Outcome",
     "Problem",
     "ProblemClass",
+    "Publication",
+    "Publisher",
+    "Relay",
+    "RelayMetrics",
+    "RetryCandidate",
+    "RetrySelection",
     "Rung",
     "Severity",
     "Trigger",
     "close_problems_without_orders",
     "load_catalogue",
+    "log_counts",
+    "log_entries",
     "open_problem",
     "open_problems",
+    "operator_requests",
     "post",
+    "produce_retries",
+    "producer_settings",
     "record",
     "record_skips",
+    "request_retry",
+    "retry_candidates",
     "ring",
+    "topic_names",
     "unpublished_count",
 ]

@@ -48,6 +48,6 @@ def post(connection: Connection[Any], messages: Sequence[OutboxMessage]) -> None
 
 
 def unpublished_count(connection: Connection[Any]) -> int:
-    """Return how many messages wait for the relay (those that were set aside are not counted)."""
+    """Return how many messages wait for the relay; those that were set aside are not among them."""
     row = connection.execute(_QUERIES["count_unpublished"]).fetchone()
     return int(row[0]) if row else 0

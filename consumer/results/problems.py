@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from psycopg import Connection
-from psycopg.rows import class_row
+from psycopg.rows import dict_row
 
 from consumer.database import load_queries
 from consumer.results.problem import Problem, ProblemClass
@@ -67,6 +67,6 @@ def close_problems_without_orders(connection: Connection[Any], problem_ids: Sequ
 
 def open_problems(connection: Connection[Any], organisation_id: str | None = None) -> list[OpenProblem]:
     """Return the open problems (of one organisation), those that hold most orders first."""
-    with connection.cursor(row_factory=class_row(OpenProblem)) as cursor:
+    with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_QUERIES["list_open"], {"organisation_id": organisation_id})
-        return cursor.fetchall()
+        return msgspec.convert(cursor.fetchall(), list[OpenProblem])

@@ -1,13 +1,16 @@
 """Retry requests: a doorbell that makes orders due. The planner then looks at the newest state; nothing is replayed."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
 from psycopg import Connection
 
+from consumer.contract import RetryRequest
 from consumer.database import load_queries
+from consumer.results.encoding import OutboxEncoder
+from consumer.results.outbox import OutboxMessage, OutboxTopic, post
+from consumer.results.publisher import Publication, Publisher
 
 _QUERIES = load_queries(__file__, "retry.sql")
 
@@ -19,15 +22,32 @@ class Rung(msgspec.Struct, frozen=True):
     unknown: tuple[str, ...]
 
 
-class RetryRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One ring. `trigger` is "manual" for a person's request; `attempt` the count that a retry was made at."""
+def request_retry(connection: Connection[Any], encoder: OutboxEncoder, requests: Sequence[RetryRequest]) -> None:
+    """Write `requests` to the outbox, for the retry topic, in the caller's transaction.
 
-    order_id: str
-    trigger: str = "manual"
-    attempt: int | None = None
-    not_before: datetime | None = None
-    actor: str | None = None
-    reason: str | None = None
+    Raises:
+        RegistryUnavailableError: as `OutboxEncoder.encode`; the transaction must be rolled back.
+    """
+    post(
+        connection,
+        [OutboxMessage(OutboxTopic.RETRY, request.order_id.encode(), encoder.encode(request)) for request in requests],
+    )
+
+
+def produce_retries(
+    publisher: Publisher, encoder: OutboxEncoder, requests: Sequence[RetryRequest], timeout_seconds: float
+) -> list[str]:
+    """Publish `requests` to the retry topic at once; return the order ids of those that no broker acknowledged.
+
+    Raises:
+        RegistryUnavailableError: as `OutboxEncoder.encode`; nothing was published.
+    """
+    topic = encoder.topic_names[OutboxTopic.RETRY]
+    publications = [Publication(topic, request.order_id.encode(), encoder.encode(request)) for request in requests]
+    deliveries = publisher.publish(publications, lambda seconds: seconds < timeout_seconds)
+    return [
+        request.order_id for request, delivery in zip(requests, deliveries, strict=True) if not delivery.acknowledged
+    ]
 
 
 def ring(connection: Connection[Any], requests: Sequence[RetryRequest]) -> Rung:

@@ -78,12 +78,15 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-# Turns a row (id, occurred_at, entry) into the Avro value of the sync-log topic.
+# Turns a row (id, time, entry) into the value of its message: `OutboxEncoder.log_entry`.
 EncodeLogEntry = Callable[[int, datetime, LogEntry], bytes]
 
 
 def record(connection: Connection[Any], entries: Sequence[LogEntry], encode: EncodeLogEntry) -> list[int]:
-    """Write `entries` and their messages for the sync-log topic in the caller's transaction; return their ids."""
+    """Write `entries` and their messages for the sync-log topic in the caller's transaction; return their ids.
+
+    What `encode` raises comes through; the transaction must be rolled back then.
+    """
     if not entries:
         return []
     rows = connection.execute(_QUERIES["insert"], {"entries": msgspec.json.encode(entries).decode()}).fetchall()

@@ -1,0 +1,79 @@
+"""Which orders an operator's `retry` means: named ones, or those that failed, by problem, clinic and time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from consumer.contract import RetryRequest
+from consumer.database import load_queries
+
+_QUERIES = load_queries(__file__, "retry_selection.sql")
+
+
+class RetrySelection(msgspec.Struct, frozen=True, kw_only=True):
+    """What to retry; conditions add up, None = any.
+
+    Without `order_ids` only orders that failed, or are held because something failed, are meant; with them, these
+    orders whatever their state. `problem` is a problem's code, `problem_id` one of the open problems. `since` = failed
+    at this time or later.
+    """
+
+    order_ids: tuple[str, ...] | None = None
+    organisation_id: str | None = None
+    clinic_id: str | None = None
+    problem: str | None = None
+    problem_id: int | None = None
+    since: datetime | None = None
+
+
+class RetryCandidate(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that would be retried, and why it stands as it does."""
+
+    order_id: str
+    organisation_id: str
+    clinic_id: str
+    invoice_number: str | None
+    revision: int
+    attempts: int
+    hold: str | None
+    problem_id: int | None
+    problem: str | None
+    message: str | None
+
+
+def retry_candidates(
+    connection: Connection[Any], selection: RetrySelection, *, after_order_id: str = "", limit: int = 1000
+) -> list[RetryCandidate]:
+    """Return at most `limit` orders of `selection` by order id; the next page begins after the last one's."""
+    parameters = {
+        **msgspec.structs.asdict(selection),
+        "order_ids": None if selection.order_ids is None else list(selection.order_ids),
+        "after_order_id": after_order_id,
+        "limit": limit,
+    }
+    with connection.cursor(row_factory=dict_row) as cursor:
+        # Planned for these very values, as few orders of many are held.
+        cursor.execute(_QUERIES["candidates"], parameters, prepare=False)
+        return msgspec.convert(cursor.fetchall(), list[RetryCandidate])
+
+
+def operator_requests(
+    candidates: Sequence[RetryCandidate], *, actor: str, reason: str | None, requested_at: datetime
+) -> list[RetryRequest]:
+    """Return an operator's request for each of `candidates`: due at once, before all else."""
+    return [
+        RetryRequest(
+            order_id=candidate.order_id,
+            organisation_id=candidate.organisation_id,
+            requested_at=requested_at,
+            revision=candidate.revision,
+            trigger="manual",
+            actor=actor,
+            reason=reason,
+        )
+        for candidate in candidates
+    ]
