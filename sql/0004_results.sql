@@ -53,6 +53,7 @@ create index sync_log_order on sync_log (order_id, id desc);
 create index sync_log_clinic on sync_log (organisation_id, clinic_id, id desc);
 create index sync_log_failed on sync_log (organisation_id, id desc) where outcome = 'failed';
 create index sync_log_problem on sync_log (problem_id, id desc) where problem_id is not null;
+create index sync_log_invoice on sync_log (invoice_number, id desc) where invoice_number is not null;
 create index sync_log_occurred on sync_log (organisation_id, occurred_at desc);
 
 create table outbox (

@@ -9,7 +9,7 @@ where orders.order_id > %(after_order_id)s
   and (
       %(order_ids)s::text[] is not null
       or orders.problem_id is not null
-      or orders.hold in ('problem', 'connection', 'settings', 'disabled', 'retry')
+      or orders.hold in ('problem', 'connection', 'settings', 'retry')
   )
   and (%(organisation_id)s::text is null or orders.organisation_id = %(organisation_id)s::text)
   and (%(clinic_id)s::text is null or orders.clinic_id = %(clinic_id)s::text)

@@ -1,0 +1,172 @@
+"""The doorbell: what a retry request does to an order, and all that it must not do."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from consumer.contract import RetryRequest
+from consumer.results import Rung, ring
+from tests.results.conftest import InsertOrder
+
+NOW = datetime.now(UTC)
+SOON = NOW + timedelta(minutes=5)
+LATER = NOW + timedelta(hours=1)
+MUCH_LATER = NOW + timedelta(hours=5)
+
+
+def manual(order_id: str = "order-1", **fields: Any) -> RetryRequest:
+    return RetryRequest(order_id=order_id, requested_at=NOW, trigger="manual", **fields)
+
+
+def retry(order_id: str = "order-1", **fields: Any) -> RetryRequest:
+    return RetryRequest(order_id=order_id, requested_at=NOW, **fields)
+
+
+def read(connection: Connection[Any], order_id: str = "order-1") -> dict[str, Any]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(
+            """
+            select due_at, due_at <= now() as is_due, hold, priority, trigger, requested_revision, actor, attempts,
+                problem_id
+            from orders where order_id = %s
+            """,
+            [order_id],
+        ).fetchone()
+    assert row is not None
+    return row
+
+
+@pytest.mark.parametrize("hold", ["manual", "problem", "connection", "retry", "limit", None])
+def test_a_persons_request_makes_the_order_due_before_all_else(
+    connection: Connection[Any], insert_order: InsertOrder, hold: str | None
+) -> None:
+    insert_order("order-1", revision=4, synced_revision=2, hold=hold, due_at=LATER, attempts=9, priority=2)
+    assert ring(connection, [manual(actor="user-1")]) == Rung(("order-1",), ())
+    row = read(connection)
+    assert row["is_due"]
+    assert row["hold"] is None
+    assert row["priority"] == 0
+    assert row["requested_revision"] == 4
+    assert row["actor"] == "user-1"
+    assert row["attempts"] == 9
+    assert row["trigger"] == ("manual" if hold in {"manual", None} else "retry")
+
+
+def test_a_request_for_an_order_with_a_problem_is_a_retry_of_it(
+    connection: Connection[Any], insert_order: InsertOrder
+) -> None:
+    insert_order("order-1", problem_id=5, hold="problem")
+    ring(connection, [manual()])
+    assert read(connection)["trigger"] == "retry"
+    assert read(connection)["problem_id"] == 5
+
+
+def test_a_request_works_on_an_order_that_is_in_step(connection: Connection[Any], insert_order: InsertOrder) -> None:
+    insert_order("order-1")
+    assert ring(connection, [manual()]).due == ("order-1",)
+    assert read(connection)["is_due"]
+
+
+def test_an_order_in_doubt_stays_so_and_remembers_the_request(
+    connection: Connection[Any], insert_order: InsertOrder
+) -> None:
+    insert_order("order-1", revision=3, hold="in_doubt", due_at=LATER)
+    ring(connection, [manual(actor="user-1"), retry()])
+    row = read(connection)
+    assert (row["hold"], row["due_at"]) == ("in_doubt", LATER)
+    assert (row["requested_revision"], row["actor"], row["priority"]) == (3, "user-1", 0)
+
+
+def test_a_plain_retry_leaves_an_order_in_doubt_alone(connection: Connection[Any], insert_order: InsertOrder) -> None:
+    insert_order("order-1", revision=3, synced_revision=1, hold="in_doubt", due_at=LATER)
+    before = read(connection)
+    assert ring(connection, [retry()]) == Rung((), ())
+    assert before == read(connection)
+
+
+def test_a_plain_retry_brings_the_time_forward_and_nothing_else(
+    connection: Connection[Any], insert_order: InsertOrder
+) -> None:
+    insert_order(
+        "order-1", revision=3, synced_revision=1, hold="retry", due_at=LATER, attempts=4, priority=2, trigger="auto"
+    )
+    before = read(connection)
+    assert ring(connection, [retry(attempt=4, not_before=SOON)]).due == ("order-1",)
+    assert read(connection) == before | {"due_at": SOON}
+
+
+def test_a_plain_retry_never_moves_the_time_back(connection: Connection[Any], insert_order: InsertOrder) -> None:
+    insert_order("order-1", revision=3, synced_revision=1, hold="retry", due_at=SOON)
+    assert ring(connection, [retry(not_before=LATER)]).due == ()
+    assert read(connection)["due_at"] == SOON
+
+
+def test_a_retry_without_a_time_is_due_at_once(connection: Connection[Any], insert_order: InsertOrder) -> None:
+    insert_order("order-1", hold="problem")
+    ring(connection, [retry()])
+    assert read(connection)["is_due"]
+
+
+@pytest.mark.parametrize(("attempt", "due_at"), [(3, LATER), (4, SOON), (5, SOON), (None, SOON)])
+def test_a_retry_older_than_the_last_attempt_changes_nothing(
+    connection: Connection[Any], insert_order: InsertOrder, attempt: int | None, due_at: datetime
+) -> None:
+    insert_order("order-1", revision=3, synced_revision=1, hold="retry", due_at=LATER, attempts=4)
+    ring(connection, [retry(attempt=attempt, not_before=SOON)])
+    assert read(connection)["due_at"] == due_at
+    assert read(connection)["attempts"] == 4
+
+
+def test_a_retry_of_an_order_that_needs_nothing_changes_nothing(
+    connection: Connection[Any], insert_order: InsertOrder
+) -> None:
+    insert_order("order-1")
+    assert ring(connection, [retry()]) == Rung((), ())
+    assert read(connection)["due_at"] is None
+
+
+def test_unknown_orders_are_reported(connection: Connection[Any], insert_order: InsertOrder) -> None:
+    insert_order("order-1", hold="problem")
+    rung = ring(connection, [manual("stranger"), retry("order-1"), retry("other-stranger"), retry("stranger")])
+    assert rung == Rung(("order-1",), ("other-stranger", "stranger"))
+    assert ring(connection, []) == Rung((), ())
+
+
+def test_many_requests_for_one_order_act_as_one(connection: Connection[Any], insert_order: InsertOrder) -> None:
+    insert_order("order-1", revision=3, synced_revision=1, hold="retry", due_at=MUCH_LATER, attempts=4)
+    ring(connection, [retry(attempt=4, not_before=LATER), retry(attempt=2), retry(attempt=4, not_before=SOON)])
+    assert read(connection)["due_at"] == SOON
+    ring(connection, [manual(actor="first"), retry(attempt=4, not_before=LATER), manual(actor="last")])
+    assert read(connection)["is_due"]
+    assert read(connection)["actor"] == "last"
+
+
+def test_retries_commute(connection: Connection[Any], insert_order: InsertOrder) -> None:
+    requests = [retry(attempt=4, not_before=LATER), retry(attempt=3), retry(attempt=5, not_before=SOON)]
+    seen = set()
+    for number, order in enumerate(itertools.permutations(requests)):
+        order_id = f"order-{number}"
+        insert_order(order_id, revision=3, synced_revision=1, hold="retry", due_at=MUCH_LATER, attempts=4)
+        for request in order:
+            ring(connection, [retry(order_id, attempt=request.attempt, not_before=request.not_before)])
+        seen.add(tuple(read(connection, order_id).values()))
+    assert len(seen) == 1
+
+
+def test_a_doubled_request_does_no_harm(connection: Connection[Any], insert_order: InsertOrder) -> None:
+    insert_order("order-1", revision=3, synced_revision=1, hold="retry", due_at=LATER, attempts=4)
+    ring(connection, [retry(attempt=4, not_before=SOON)])
+    once = read(connection)
+    ring(connection, [retry(attempt=4, not_before=SOON)] * 3)
+    assert once == read(connection)
+
+
+def test_many_orders_in_one_statement(connection: Connection[Any], insert_order: InsertOrder) -> None:
+    for number in range(300):
+        insert_order(f"order-{number:03}", hold="problem")
+    rung = ring(connection, [manual(f"order-{number:03}") for number in reversed(range(300))])
+    assert list(rung.due) == [f"order-{number:03}" for number in range(300)]
