@@ -30,7 +30,7 @@ PR_SET_CHILD_SUBREAPER = 36
 # The pipe says at once that the parent is gone, unless a forked copy of the parent holds it open; looking at the
 # parent's id as well covers that.
 PARENT_CHECK_SECONDS = 0.5
-ORPHANS_GRACE_SECONDS = 5.0
+ORPHANS_GRACE_SECONDS = 1.0
 
 
 def main() -> int:

