@@ -45,6 +45,8 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
     actor: str | None
     attempts: int
     problem_id: int | None
+    problem_code: str | None
+    hold: str | None
     event_id: str
     trace_parent: str | None
     invoice_number: str | None
@@ -57,6 +59,12 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
     def requested(self) -> bool:
         """Whether a person's request is still unanswered."""
         return self.requested_revision is not None
+
+    @property
+    def shown_trigger(self) -> Trigger:
+        """What set the sync in motion: what had failed or waited and comes again is a retry."""
+        came_again = self.hold in {Hold.PROBLEM, Hold.RETRY, Hold.CONNECTION} and self.trigger == Trigger.AUTO
+        return Trigger.RETRY if came_again else Trigger(self.trigger)
 
     def read(self) -> Order:
         """Return the order as the planner reads it."""
@@ -87,6 +95,9 @@ class Job:
         self.called = False
         # How many elements a call with this order may have; shrinks after calls that failed as a whole.
         self.batch_limit = _batch_limit(row.attempts)
+
+    # What the log calls a sync that ended before any of its operations.
+    whole_order = Operation.ORDER_SYNC
 
     @property
     def patient_id(self) -> str:
@@ -155,7 +166,7 @@ class Job:
             problem_class=None if problem is None else problem.problem_class.value,
             fix=None if problem is None else problem.fix,
             xero_message=None if problem is None else problem.xero_message,
-            trigger=Trigger(row.trigger),
+            trigger=row.shown_trigger,
             actor=row.actor,
             attempt=row.attempts,
             revision=row.revision,

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from consumer.orders import CreditNote, Invoice, Line, Order, Payment
+from consumer.orders import CreditNote, Invoice, Line, Order, Patient, Payment
 from consumer.results import Operation
 from consumer.settings import ClinicSettings, InvoiceStatus
 from consumer.sync import bodies, content
@@ -22,11 +22,13 @@ from consumer.sync.step import Finding, Plan, Stage, Step
 class Circumstances(msgspec.Struct, frozen=True):
     """What the plan needs beside order, links and settings.
 
-    `patient` is the patient as last seen on any order; `left_out` names contact fields that Xero refused, `suffix` is
-    0 for the plain name, 1 for the short suffix and 2 for the whole id, after Xero refused the one before.
+    `patient` is the patient as last seen on any order (None: as seen on this one). `left_out` names contact fields that
+    Xero refused. `suffix` is 0 for the plain name, 1 for the short suffix, 2 for the whole id, after Xero refused the
+    one before.
     """
 
     hearlink_url: str
+    patient: Patient | None = None
     base_currency: str | None = None
     left_out: frozenset[str] = frozenset()
     suffix: int = 0
@@ -49,6 +51,7 @@ class _Planner:
         self._steps: list[Step] = []
         self._failures: list[Finding] = []
         self._skips: list[Finding] = []
+        self._patient = circumstances.patient or order.patient
 
     def plan(self) -> Plan:
         order = self._order
@@ -163,7 +166,7 @@ class _Planner:
     # The contact.
 
     def _contact(self) -> None:
-        patient = self._order.patient
+        patient = self._patient
         name = bodies.contact_name(patient)
         link = self._links.get(LinkKind.CONTACT, patient.patient_id)
         if link is None:
@@ -182,7 +185,7 @@ class _Planner:
             )
 
     def _create_contact(self, name: str) -> None:
-        patient = self._order.patient
+        patient = self._patient
         suffix = self._circumstances.suffix
         full_name = bodies.suffixed_name(name, patient.patient_id, whole_id=suffix > 1) if suffix else name
         body, warnings = bodies.contact_body(patient, full_name, self._circumstances.left_out)
@@ -200,7 +203,7 @@ class _Planner:
         )
 
     def _contact_id(self) -> str | None:
-        link = self._links.get(LinkKind.CONTACT, self._order.patient.patient_id)
+        link = self._links.get(LinkKind.CONTACT, self._patient.patient_id)
         return None if link is None else link.xero_id
 
     # The invoice.

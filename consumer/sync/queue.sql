@@ -66,7 +66,7 @@ left join xero_lease l on l.tenant_id = r.book
 order by greatest(r.ready_at, clock_timestamp()), coalesce(l.served_at, '-infinity')
 limit %(limit)s
 
--- name: waiting_count
+-- name: due_count
 select count(*)
 from (
     select 1 from unnest(%(clinic_ids)s::text[]) c (clinic_id)
@@ -103,7 +103,8 @@ claimed as (
 )
 select
     c.order_id, c.organisation_id, c.clinic_id, c.revision, c.synced_revision, c.requested_revision, c.state::text,
-    c.trigger, c.actor, c.attempts, c.problem_id, c.event_id, c.trace_parent, c.invoice_number, c.priority,
+    c.trigger, c.actor, c.attempts, c.problem_id,
+    (select p.code from problem p where p.id = c.problem_id) as problem_code, c.hold, c.event_id, c.trace_parent, c.invoice_number, c.priority,
     extract(epoch from c.pending_since)::float8 as pending_since,
     coalesce(
         (
@@ -122,6 +123,12 @@ select
     ) as in_doubt
 from claimed c
 order by c.priority, c.due_at
+
+-- name: tenant_facts
+select coalesce(bool_and(c.state = 'connected' and t.connected), false), max(t.base_currency)
+from xero_connection c
+join xero_tenant t using (organisation_id)
+where c.organisation_id = %(organisation_id)s and t.tenant_id = %(tenant_id)s
 
 -- name: finish
 -- One row an order, whatever became of it. An event that came meanwhile has moved revision and due_at: they stay.
@@ -169,13 +176,6 @@ where o.order_id = r.order_id
 
 -- name: lock
 select from orders where order_id = any(%(order_ids)s::text[]) order by order_id for update
-
--- name: wake_in_doubt
-update orders o
-set due_at = now(), hold = null
-where o.hold = 'in_doubt'
-  and (o.order_id = any(%(order_ids)s::text[])
-       or (o.organisation_id = %(organisation_id)s and o.patient_id = any(%(patient_ids)s::text[])))
 
 -- name: wake_connection
 -- After a connect: what waited for it goes by itself where the clinic is in auto mode or a request is unanswered.

@@ -1,0 +1,238 @@
+"""What Xero refused, element by element: sent again another way, found to be done already, or explained and held."""
+
+from urllib.parse import unquote
+
+import msgspec
+
+from consumer.results import Behaviour, Outcome, Problem, ProblemClass
+from consumer.sync.exchange import StepResult
+from consumer.sync.job import Job
+from consumer.sync.link import Link, LinkStatus
+from consumer.sync.look_up import look_up
+from consumer.sync.minutes import Minutes
+from consumer.sync.outcome import link_after
+from consumer.sync.services import Services
+from consumer.sync.sighting import Sight, Sighting, holds
+from consumer.sync.step import Stage, Step
+from consumer.xero import TenantClient, XeroError
+
+# After the plain name: with a short form of the patient's id, then with all of it.
+_MOST_SUFFIXES = 2
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    step: Step
+    jobs: tuple[Job, ...]
+    problem: Problem
+
+
+class Refusals:
+    """The refused elements of one call, which are of one stage."""
+
+    def __init__(self, services: Services, minutes: Minutes, organisation_id: str, tenant_id: str) -> None:
+        self._services = services
+        self._minutes = minutes
+        self._organisation_id = organisation_id
+        self._tenant_id = tenant_id
+        self._refusals: list[_Refusal] = []
+
+    def add(self, step: Step, jobs: list[Job], result: StepResult) -> None:
+        """Note that Xero refused `step`, which `jobs` need."""
+        number = step.body.get("InvoiceNumber") or step.body.get("CreditNoteNumber") or step.detail.get("number")
+        facts = jobs[0].facts(jobs[0].settings, str(number or jobs[0].row.invoice_number or ""))
+        problem = self._services.catalogue.match(result.messages, facts)
+        if problem.code == "not_in_catalogue":
+            self._services.metrics.unknown_message()
+        self._refusals.append(_Refusal(step, tuple(jobs), problem))
+
+    def resolve(self, tenant: TenantClient, intent_id: int | None) -> None:
+        """Decide on all of them; what must be known of Xero for that is looked up in as few calls as it takes."""
+        doubtful = []
+        for refusal in self._refusals:
+            if refusal.step.stage is Stage.CONTACT_RENAME:
+                self._keep_name(refusal, intent_id)
+            elif self._changes_contact(refusal):
+                continue
+            elif _may_be_done(refusal):
+                doubtful.append(refusal)
+            else:
+                self._fail(refusal, refusal.problem, intent_id)
+        if not doubtful:
+            return
+        try:
+            sightings = look_up(tenant, [refusal.step for refusal in doubtful])
+        except XeroError as error:
+            for refusal in doubtful:
+                problem = self._services.catalogue.local(
+                    "in_doubt", order_id=refusal.jobs[0].row.order_id, xero_message=str(error)
+                )
+                self._fail(refusal, problem, intent_id)
+            return
+        for refusal, sighting in zip(doubtful, sightings, strict=True):
+            self._judge(refusal, sighting, intent_id)
+
+    # Another way.
+
+    def _keep_name(self, refusal: _Refusal, intent_id: int | None) -> None:
+        """A rename that Xero refuses is told, and holds nothing up: the contact keeps its name."""
+        step = refusal.step
+        link = self._link(step, step.target_id, {})
+        old = next((job.links.get(step.kind, step.local_id) for job in refusal.jobs), None)
+        detail = {**(old.detail if old is not None else {}), "refused_name": step.detail.get("name")}
+        self._remember(msgspec.structs.replace(link, detail=detail), refusal.jobs)
+        job = refusal.jobs[0]
+        self._minutes.log(
+            job.entry(
+                step.operation,
+                Outcome.FAILED,
+                f"{refusal.problem.message} The contact keeps its old name; the invoice goes through.",
+                tenant_id=self._tenant_id,
+                problem=refusal.problem,
+                xero_id=step.target_id,
+                local_id=step.local_id,
+                intent_id=intent_id,
+            )
+        )
+
+    def _changes_contact(self, refusal: _Refusal) -> bool:
+        """Send a new contact another way: under a name that is free, without an e-mail that Xero refuses."""
+        if refusal.step.stage is not Stage.CONTACT_CREATE:
+            return False
+        behaviours = refusal.problem.behaviours
+        circumstances = refusal.jobs[0].circumstances
+        if Behaviour.USE_ANOTHER_NAME in behaviours and circumstances.suffix < _MOST_SUFFIXES:
+            changed = msgspec.structs.replace(circumstances, suffix=circumstances.suffix + 1)
+        elif Behaviour.LEAVE_OUT in behaviours and "email" not in circumstances.left_out:
+            changed = msgspec.structs.replace(circumstances, left_out=circumstances.left_out | {"email"})
+        else:
+            return False
+        for job in refusal.jobs:
+            job.circumstances = changed
+        return True
+
+    # What the look-up says.
+
+    def _judge(self, refusal: _Refusal, sighting: Sighting, intent_id: int | None) -> None:
+        step = refusal.step
+        sight = sighting.sight
+        if sight is Sight.DONE and not _deleted_by_others(step):
+            self._adopt(refusal, sighting, intent_id)
+        elif sight in {Sight.GONE, Sight.DONE}:
+            self._fail_gone(refusal, sighting, intent_id)
+        elif sight is Sight.STRANGER:
+            self._fail(refusal, self._stranger(refusal, sighting), intent_id)
+        elif sight is Sight.TWICE:
+            problem = self._local(refusal, "two_of_ours", kind=_kind(step).lower())
+            self._fail(refusal, problem, intent_id)
+        elif step.stage is Stage.INVOICE_UPDATE and sighting.document.get("Status") == "PAID":
+            self._fail(refusal, self._local(refusal, "paid_in_xero", changed=", ".join(step.reasons)), intent_id)
+        else:
+            self._fail(refusal, refusal.problem, intent_id)
+
+    def _adopt(self, refusal: _Refusal, sighting: Sighting, intent_id: int | None) -> None:
+        step = refusal.step
+        link = self._link(step, sighting.xero_id, sighting.document)
+        if step.stage in {Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE} and not holds(sighting.document, step.body):
+            # Ours, but not as it is now: the next plan brings it in step.
+            link = msgspec.structs.replace(link, content_hash="")
+        self._remember(link, refusal.jobs)
+        self._minutes.log(
+            refusal.jobs[0].entry(
+                step.operation,
+                Outcome.SUCCEEDED,
+                f"{_kind(step)} was found in Xero as HearLink wants it; nothing had to be sent again.",
+                tenant_id=self._tenant_id,
+                xero_id=link.xero_id,
+                local_id=step.local_id,
+                intent_id=intent_id,
+            )
+        )
+
+    def _fail_gone(self, refusal: _Refusal, sighting: Sighting, intent_id: int | None) -> None:
+        step = refusal.step
+        if step.stage is Stage.CONTACT_CREATE:
+            problem = self._local(refusal, "contact_archived", patient_id=step.local_id)
+            self._fail(refusal, problem, intent_id)
+            return
+        old = refusal.jobs[0].links.get(step.kind, step.local_id)
+        link = self._link(step, sighting.xero_id, sighting.document)
+        if old is not None:
+            link = msgspec.structs.replace(link, content_hash=old.content_hash, detail=old.detail)
+        self._remember(msgspec.structs.replace(link, status=LinkStatus.GONE), refusal.jobs)
+        self._fail(refusal, self._local(refusal, "deleted_in_xero", kind=_kind(step)), intent_id)
+
+    def _stranger(self, refusal: _Refusal, sighting: Sighting) -> Problem:
+        number = str(refusal.step.detail.get("number", ""))
+        prefix = f"{self._services.hearlink_url}/orders/"
+        url = str(sighting.document.get("Url") or "")
+        if url.startswith(prefix):
+            other = unquote(url.removeprefix(prefix))
+            return self._local(refusal, "number_taken_by_other_order", number=number, other_order_id=other)
+        return self._local(refusal, "number_taken_by_other", number=number)
+
+    # Bookkeeping.
+
+    def _fail(self, refusal: _Refusal, problem: Problem, intent_id: int | None) -> None:
+        step = refusal.step
+        if problem.xero_message is None and refusal.problem.xero_message is not None:
+            problem = msgspec.structs.replace(problem, xero_message=refusal.problem.xero_message)
+        for job in refusal.jobs:
+            entry = job.entry(
+                step.operation,
+                Outcome.FAILED,
+                problem.message,
+                tenant_id=self._tenant_id,
+                problem=problem,
+                xero_id=step.target_id,
+                local_id=step.local_id,
+                intent_id=intent_id,
+            )
+            self._minutes.log(entry, problem)
+            job.fail(problem, operation=step.operation, local_id=step.local_id, blocking=True)
+
+    def _local(self, refusal: _Refusal, code: str, **values: str) -> Problem:
+        order_id = refusal.jobs[0].row.order_id
+        return self._services.catalogue.local(
+            code, xero_message=refusal.problem.xero_message, **{"order_id": order_id, **values}
+        )
+
+    def _link(self, step: Step, xero_id: str | None, document: dict[str, object]) -> Link:
+        return link_after(
+            step,
+            tenant_id=self._tenant_id,
+            organisation_id=self._organisation_id,
+            xero_id=xero_id,
+            document=document,
+        )
+
+    def _remember(self, link: Link, jobs: tuple[Job, ...]) -> None:
+        self._minutes.link(link)
+        for job in jobs:
+            job.links.put(link)
+
+
+def _may_be_done(refusal: _Refusal) -> bool:
+    if Behaviour.LOOK_UP in refusal.problem.behaviours:
+        return True
+    # Someone may have made the same change by hand, or voided the invoice: one read tells for the whole call.
+    return refusal.step.stage is Stage.INVOICE_UPDATE and refusal.problem.problem_class is ProblemClass.XERO
+
+
+def _deleted_by_others(step: Step) -> bool:
+    """Whether a removal that is done already must not be followed by what was to take the place.
+
+    A payment that people deleted in Xero and that changed in HearLink since is not made again.
+    """
+    return step.stage is Stage.PAYMENT_DELETE and "deleted in HearLink" not in step.reasons
+
+
+def _kind(step: Step) -> str:
+    number = step.body.get("InvoiceNumber") or step.body.get("CreditNoteNumber") or step.detail.get("number") or ""
+    amount = step.detail.get("amount", "")
+    return {
+        "contact": "The patient's contact",
+        "invoice": f"The invoice {number}",
+        "credit_note": f"The credit note {number}",
+        "allocation": "The allocation of the credit note",
+        "payment": f"The payment of {amount}",
+    }[step.kind.value].strip()

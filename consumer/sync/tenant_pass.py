@@ -1,0 +1,492 @@
+"""One pass over one tenant: claim what is due, decide, send it stage by stage, write down what came of it.
+
+The caller holds the tenant's lease. Every call goes out after its intent was written, and what it changed is written
+in one transaction that the lease's epoch fences. A job leaves the pass with the last of its steps, not with the pass.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from consumer.database import crash_point, load_queries
+from consumer.results import Outcome, Problem
+from consumer.settings import load_clinic_settings
+from consumer.sync import bodies, exchange
+from consumer.sync.back_off import ATTEMPTS, back_off_seconds
+from consumer.sync.gate import Hold, decide
+from consumer.sync.intents import Intent, leave_in_doubt, open_intent, settle
+from consumer.sync.job import ClaimedOrder, Ending, Job, latest_patient
+from consumer.sync.lease import Lease
+from consumer.sync.link_store import load_links
+from consumer.sync.look_up import look_up
+from consumer.sync.minutes import Minutes
+from consumer.sync.outcome import link_after, success_message, warnings
+from consumer.sync.planner import Circumstances
+from consumer.sync.recovery import recover
+from consumer.sync.refusals import Refusals
+from consumer.sync.services import Services
+from consumer.sync.sighting import Sight
+from consumer.sync.step import Stage, Step
+from consumer.xero import (
+    BudgetSpentError,
+    DisconnectedError,
+    Grant,
+    MaintenanceError,
+    NotFoundError,
+    RateLimitedError,
+    RequestRefusedError,
+    TenantClient,
+    Wait,
+    XeroError,
+)
+
+# Four full calls a stage: enough to fill calls of the rarer stages too, few enough that a person who presses Sync
+# meanwhile does not wait long, nor another tenant.
+ORDERS_PER_PASS = 200
+# A grant that is so near is waited for; a farther one gives the tenant back.
+WORTH_WAITING_SECONDS = 1.0
+# Between passes over a tenant to whom a call just failed.
+PAUSE_SECONDS = 2.0
+
+_QUERIES = load_queries(__file__, "queue.sql")
+_log = structlog.get_logger()
+
+# A step with the jobs that need it: a contact may serve several.
+Assignment = tuple[Step, list[Job]]
+
+
+class TenantPass:
+    """One pass. `stopping` says that the process is to end: what is not yet sent is then given back."""
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        lease: Lease,
+        organisation_id: str,
+        clinic_ids: Sequence[str],
+        services: Services,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._connection = connection
+        self._lease = lease
+        self._organisation_id = organisation_id
+        self._clinic_ids = list(clinic_ids)
+        self._services = services
+        self._stopping = stopping
+        self._tenant_id = None if lease.book.startswith("-:") else lease.book
+        self._minutes = Minutes(connection, lease, organisation_id, services)
+        self._jobs: list[Job] = []
+        # Set when nothing more can be sent in this pass: how the jobs that are left end.
+        self._stop: Ending | None = None
+
+    def run(self) -> int:
+        """Do one pass; return how many orders it claimed.
+
+        Raises:
+            LeaseLostError: the tenant is somebody else's; what was not written is theirs to find out.
+            psycopg.Error: the database.
+        """
+        facts = self._tenant_facts()
+        if self._tenant_id is not None and facts.connected:
+            recover(self._connection, self._lease, self._organisation_id, self._services)
+        self._claim()
+        self._decide(facts)
+        self._write()
+        while (assignments := self._next_assignments()) and self._stop is None:
+            self._send_stage(assignments)
+        self._end_rest()
+        self._write()
+        return len(self._jobs)
+
+    # What is due, and whether it may go.
+
+    def _tenant_facts(self) -> "TenantFacts":
+        row = self._connection.execute(
+            _QUERIES["tenant_facts"], {"organisation_id": self._organisation_id, "tenant_id": self._tenant_id}
+        ).fetchone()
+        return TenantFacts(*row) if row is not None else TenantFacts(connected=False, base_currency=None)
+
+    def _claim(self) -> None:
+        with self._connection.cursor(row_factory=class_row(ClaimedOrder)) as cursor:
+            rows = cursor.execute(
+                _QUERIES["claim"],
+                {
+                    "organisation_id": self._organisation_id,
+                    "clinic_ids": self._clinic_ids,
+                    "limit": ORDERS_PER_PASS,
+                },
+            ).fetchall()
+        settings = load_clinic_settings(
+            self._connection, self._organisation_id, sorted({row.clinic_id for row in rows})
+        )
+        orders = [row.read() for row in rows]
+        links = load_links(
+            self._connection,
+            self._tenant_id or "",
+            [(order.order_id, order.patient.patient_id) for order in orders],
+        )
+        self._jobs = [
+            Job(row, order, settings.get(order.clinic_id), links[order.order_id])
+            for row, order in zip(rows, orders, strict=True)
+        ]
+
+    def _decide(self, facts: "TenantFacts") -> None:
+        for job in self._jobs:
+            if job.row.in_doubt:
+                self._finish(job, Ending(hold=Hold.IN_DOUBT, free_attempt=True, keep_problem=True))
+                continue
+            gate = decide(job.order, job.settings, requested=job.row.requested, elsewhere=job.links.elsewhere)
+            if gate.tenant_id is None:
+                self._refuse(job, gate.hold, gate.code, gate.values, failed=gate.failed, done=gate.done)
+            elif gate.tenant_id != self._tenant_id:
+                # The settings changed under us: the next pass finds it under its new tenant.
+                self._finish(job, Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True))
+            elif not facts.connected:
+                self._disconnected(job)
+            else:
+                self._prepare(job, facts)
+
+    def _refuse(
+        self, job: Job, hold: Hold | None, code: str | None, values: dict[str, str], *, failed: bool, done: bool
+    ) -> None:
+        problem = None if code is None else self._services.catalogue.local(code, **values)
+        if problem is not None:
+            operation = job.whole_order
+            entry = job.entry(
+                operation,
+                Outcome.FAILED if failed else Outcome.SKIPPED,
+                problem.message,
+                tenant_id=self._tenant_id,
+                problem=problem,
+            )
+            if failed:
+                self._minutes.log(entry, problem)
+            elif job.row.requested:
+                self._minutes.log(entry)
+            else:
+                self._minutes.skip(entry)
+        self._finish(
+            job,
+            Ending(
+                hold=hold,
+                synced=done,
+                answered=True,
+                free_attempt=True,
+                problem=problem if failed else None,
+            ),
+        )
+
+    def _disconnected(self, job: Job) -> None:
+        """Say it once for each order, not once for each attempt."""
+        problem = self._services.catalogue.local("xero_disconnected")
+        if job.row.problem_code != problem.code:
+            entry = job.entry(
+                job.whole_order, Outcome.FAILED, problem.message, tenant_id=self._tenant_id, problem=problem
+            )
+            self._minutes.log(entry, problem)
+        self._finish(job, Ending(hold=Hold.CONNECTION, free_attempt=True, problem=problem))
+
+    def _prepare(self, job: Job, facts: "TenantFacts") -> None:
+        patient = latest_patient(job)
+        job.circumstances = Circumstances(
+            hearlink_url=self._services.hearlink_url, patient=patient, base_currency=facts.base_currency
+        )
+        job.make_plan()
+        for finding in job.plan.failures:
+            problem = self._services.catalogue.local(finding.code, **finding.values)
+            self._minutes.log(job.finding_entry(finding, problem, Outcome.FAILED, self._tenant_id), problem)
+            job.fail(problem, operation=finding.operation, local_id=finding.local_id, blocking=finding.blocking)
+        for finding in job.plan.skips:
+            problem = self._services.catalogue.local(finding.code, **finding.values)
+            self._minutes.skip(job.finding_entry(finding, problem, Outcome.SKIPPED, self._tenant_id))
+        if not job.next_steps():
+            if job.row.requested and not job.plan.failures and not job.plan.skips:
+                self._minutes.log(job.entry(job.whole_order, Outcome.SKIPPED, _IN_STEP, tenant_id=self._tenant_id))
+            self._end_if_through(job)
+
+    # Sending.
+
+    def _next_assignments(self) -> list[Assignment]:
+        """Return all steps of the first stage that any job has, each once, with the jobs that it serves."""
+        open_jobs = [job for job in self._jobs if job.ending is None]
+        stage = min((steps[0].stage for job in open_jobs if (steps := job.next_steps())), default=None)
+        assignments: dict[tuple[str, str, str], Assignment] = {}
+        for job in open_jobs:
+            for step in job.next_steps():
+                if step.stage == stage:
+                    _, jobs = assignments.setdefault((step.kind, step.order_id, step.local_id), (step, []))
+                    jobs.append(job)
+        return list(assignments.values())
+
+    def _send_stage(self, assignments: list[Assignment]) -> None:
+        for batch in _batches(assignments):
+            if self._stop is not None:
+                return
+            if self._stopping():
+                self._stop = Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
+                return
+            found = self._find_allocations(batch) if batch[0][0].stage is Stage.DEALLOCATE else batch
+            grant = self._grant(urgent=any(job.urgent for _, jobs in batch for job in jobs)) if found else None
+            if grant is not None:
+                self._send_batch(found, grant)
+
+    def _find_allocations(self, batch: list[Assignment]) -> list[Assignment]:
+        """Learn the ids of allocations that Xero did not tell when they were made; drop those that are gone."""
+        assert self._tenant_id is not None  # noqa: S101 -- see _grant
+        tenant = TenantClient(self._services.client, self._organisation_id, self._tenant_id)
+        found: list[Assignment] = []
+        for step, jobs in batch:
+            if step.target_id is not None:
+                found.append((step, jobs))
+                continue
+            try:
+                (sighting,) = look_up(tenant, [step])
+            except XeroError as error:
+                self._settle_failed(jobs, batch, error)
+                self._write()
+                return []
+            if sighting.sight is Sight.OTHERWISE:
+                found.append((msgspec.structs.replace(step, target_id=sighting.xero_id), jobs))
+                continue
+            link = link_after(
+                step, tenant_id=self._tenant_id, organisation_id=self._organisation_id, xero_id=None, document={}
+            )
+            self._minutes.link(link)
+            for job in jobs:
+                job.links.put(link)
+                self._plan_on(job)
+            self._write()
+        return found
+
+    def _grant(self, *, urgent: bool) -> Grant | None:
+        """Get the right to one call, waiting a little for it; None where it takes longer."""
+        assert self._tenant_id is not None  # noqa: S101 -- orders without a tenant have no steps
+        while True:
+            self._lease.renew(self._connection)
+            answer = self._services.budget.grant(self._connection, self._tenant_id, urgent=urgent)
+            if not isinstance(answer, Wait):
+                return answer
+            if answer.seconds > WORTH_WAITING_SECONDS or self._stopping():
+                self._stop = Ending(hold=Hold.LIMIT, wait_seconds=answer.seconds, free_attempt=True, keep_problem=True)
+                return None
+            time.sleep(answer.seconds)
+
+    def _send_batch(self, batch: list[Assignment], grant: Grant) -> None:
+        assert self._tenant_id is not None  # noqa: S101 -- see _grant
+        steps = [step for step, _ in batch]
+        stage = steps[0].stage
+        method, path = exchange.ADDRESSES[stage]
+        intent = open_intent(
+            self._connection,
+            self._lease,
+            self._organisation_id,
+            method=method,
+            path=path,
+            body_hash=bodies.content_hash({"elements": [step.body for step in steps]}),
+            steps=[(step, jobs[0].sender) for step, jobs in batch],
+        )
+        crash_point("push.after_intent")
+        for _, jobs in batch:
+            for job in jobs:
+                job.called = True
+        tenant = TenantClient(self._services.client, self._organisation_id, self._tenant_id)
+        try:
+            results = exchange.send(tenant, steps, idempotency_key=intent.idempotency_key, grant=grant)
+        except XeroError as error:
+            self._call_failed(intent, batch, error)
+            return
+        crash_point("push.after_answer")
+        self._services.metrics.batch_sent(stage.name.lower(), len(steps))
+        self._take_results(intent, batch, results, tenant)
+
+    def _take_results(
+        self, intent: Intent, batch: list[Assignment], results: list[exchange.StepResult], tenant: TenantClient
+    ) -> None:
+        assert self._tenant_id is not None  # noqa: S101 -- see _grant
+        refusals = Refusals(self._services, self._minutes, self._organisation_id, self._tenant_id)
+        for (step, jobs), result in zip(batch, results, strict=True):
+            if result.ok:
+                link = link_after(
+                    step,
+                    tenant_id=self._tenant_id,
+                    organisation_id=self._organisation_id,
+                    xero_id=result.xero_id,
+                    document=result.document,
+                )
+                self._minutes.link(link)
+                for job in jobs:
+                    job.links.put(link)
+                self._minutes.log(
+                    jobs[0].entry(
+                        step.operation,
+                        Outcome.SUCCEEDED,
+                        success_message(step, result.document),
+                        tenant_id=self._tenant_id,
+                        xero_id=link.xero_id,
+                        local_id=step.local_id,
+                        intent_id=intent.intent_id,
+                        warnings=warnings(result, jobs[0].order, self._services.catalogue),
+                    )
+                )
+            else:
+                refusals.add(step, jobs, result)
+        self._lease.renew(self._connection)
+        refusals.resolve(tenant, intent.intent_id)
+        for job in {id(job): job for _, jobs in batch for job in jobs}.values():
+            self._plan_on(job)
+        self._write(lambda connection: settle(connection, intent.intent_id, range(len(batch)), "answered"))
+
+    def _plan_on(self, job: Job) -> None:
+        job.make_plan()
+        self._end_if_through(job)
+
+    # Calls that failed as a whole.
+
+    def _call_failed(self, intent: Intent, batch: list[Assignment], error: XeroError) -> None:
+        jobs = list({id(job): job for _, jobs in batch for job in jobs}.values())
+        _log.warning(
+            "xero_call_failed",
+            tenant_id=self._tenant_id,
+            stage=batch[0][0].stage.name.lower(),
+            elements=len(batch),
+            error=type(error).__name__,
+            detail=str(error),
+        )
+        if error.wrote:
+            self._lost(intent, jobs)
+            return
+        self._settle_failed(jobs, batch, error)
+        self._write(lambda connection: settle(connection, intent.intent_id, range(len(batch)), type(error).__name__))
+
+    def _lost(self, intent: Intent, jobs: list[Job]) -> None:
+        """Leave the intent open: nothing goes out for these orders before Xero was looked up."""
+        for job in jobs:
+            self._finish(job, Ending(hold=Hold.IN_DOUBT, keep_problem=True))
+        # Others of the same patients wait as well: their contact is in doubt.
+        self._stop = Ending(wait_seconds=PAUSE_SECONDS, free_attempt=True, keep_problem=True)
+        self._write(lambda connection: leave_in_doubt(connection, intent.intent_id, "answer_lost", PAUSE_SECONDS))
+
+    def _settle_failed(self, jobs: list[Job], batch: list[Assignment], error: XeroError) -> None:
+        if isinstance(error, RateLimitedError | BudgetSpentError | MaintenanceError):
+            self._stop = Ending(hold=Hold.LIMIT, wait_seconds=error.wait_seconds, free_attempt=True, keep_problem=True)
+        elif isinstance(error, DisconnectedError):
+            for job in self._jobs:
+                if job.ending is None:
+                    self._disconnected(job)
+            self._stop = Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
+        elif isinstance(error, RequestRefusedError | NotFoundError):
+            self._refused_as_a_whole(jobs, batch, error)
+        else:
+            problem = self._services.catalogue.local("xero_unreachable", xero_message=str(error))
+            for job in jobs:
+                self._try_again(job, problem)
+            self._stop = Ending(wait_seconds=PAUSE_SECONDS, free_attempt=True, keep_problem=True)
+
+    def _refused_as_a_whole(
+        self, jobs: list[Job], batch: list[Assignment], error: RequestRefusedError | NotFoundError
+    ) -> None:
+        """Send the elements one by one: of several it can't be told which one is at fault."""
+        if len(batch) > 1:
+            for job in jobs:
+                job.batch_limit = 1
+            return
+        assert self._tenant_id is not None  # noqa: S101 -- see _grant
+        step, _ = batch[0]
+        messages = error.messages if isinstance(error, RequestRefusedError) else (_NOT_FOUND,)
+        refusals = Refusals(self._services, self._minutes, self._organisation_id, self._tenant_id)
+        refusals.add(step, jobs, exchange.StepResult(step, False, None, {}, messages or (str(error),), ()))  # noqa: FBT003 -- a tuple's field
+        tenant = TenantClient(self._services.client, self._organisation_id, self._tenant_id)
+        refusals.resolve(tenant, None)
+        for job in jobs:
+            self._plan_on(job)
+
+    def _try_again(self, job: Job, problem: Problem) -> None:
+        """Let a transient failure come back by itself, or give up after so many attempts."""
+        attempt = job.row.attempts
+        if attempt >= ATTEMPTS:
+            gave_up = self._services.catalogue.local(
+                "gave_up", order_id=job.row.order_id, attempts=attempt, xero_message=problem.xero_message
+            )
+            entry = job.entry(
+                job.whole_order, Outcome.FAILED, gave_up.message, tenant_id=self._tenant_id, problem=gave_up
+            )
+            self._minutes.log(entry, gave_up)
+            self._finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=gave_up))
+            return
+        entry = job.entry(job.whole_order, Outcome.FAILED, problem.message, tenant_id=self._tenant_id, problem=problem)
+        self._minutes.log(entry, problem)
+        wait_seconds = back_off_seconds(attempt, random.random())  # noqa: S311 -- spreads retries, guards nothing
+        self._finish(job, Ending(hold=Hold.RETRY, wait_seconds=wait_seconds, problem=problem))
+
+    # Endings.
+
+    def _end_if_through(self, job: Job) -> None:
+        if job.ending is not None or job.next_steps():
+            return
+        if job.problem is None:
+            self._finish(job, Ending(synced=True, answered=True))
+        elif job.problem.retries_by_itself:
+            self._finish(
+                job,
+                Ending(
+                    hold=Hold.RETRY,
+                    wait_seconds=back_off_seconds(job.row.attempts, random.random()),  # noqa: S311 -- see above
+                    problem=job.problem,
+                ),
+            )
+        else:
+            self._finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=job.problem))
+
+    def _end_rest(self) -> None:
+        ending = self._stop or Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
+        for job in self._jobs:
+            if job.ending is None:
+                self._finish(job, ending)
+
+    def _finish(self, job: Job, ending: Ending) -> None:
+        job.ending = ending
+        self._minutes.finish(job)
+        if ending.synced and job.row.pending_since is not None:
+            self._services.metrics.order_synced(max(time.time() - job.row.pending_since, 0.0))
+
+    def _write(self, also: Callable[[Connection[Any]], None] | None = None) -> None:
+        crash_point("push.before_result")
+        self._minutes.write(also)
+        crash_point("push.after_result")
+
+
+class TenantFacts:
+    """Whether Xero lets us into the tenant, and the currency of its books (None = not known yet)."""
+
+    def __init__(self, connected: bool, base_currency: str | None) -> None:  # noqa: FBT001 -- a row of the database
+        self.connected = connected
+        self.base_currency = base_currency
+
+
+_IN_STEP = "Xero holds this order as it is in HearLink already; nothing had to be sent."
+_NOT_FOUND = "An existing invoice with the specified ID could not be found"
+
+
+def _batches(assignments: list[Assignment]) -> list[list[Assignment]]:
+    """Cut a stage's steps into calls; orders whose calls got lost before travel in small company."""
+    most = exchange.elements_per_call(assignments[0][0].stage)
+    batches: list[list[Assignment]] = []
+    limit = 0
+    for assignment in sorted(assignments, key=_limit, reverse=True):
+        own = min(most, _limit(assignment))
+        if not batches or len(batches[-1]) >= min(limit, own):
+            batches.append([])
+            limit = own
+        limit = min(limit, own)
+        batches[-1].append(assignment)
+    return batches
+
+
+def _limit(assignment: Assignment) -> int:
+    return min(job.batch_limit for job in assignment[1])
