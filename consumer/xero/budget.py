@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any, NamedTuple, cast
 
 import msgspec
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow, dict_row
 
 from consumer.database import load_queries
@@ -30,6 +30,7 @@ RESERVE_CALLS = 10
 PROBE_SECONDS = 600.0
 # 429s without a Retry-After: 1, 2, 4 … seconds.
 LONGEST_BACK_OFF_SECONDS = 30.0
+_UNKNOWN_WAIT_SECONDS = 0.1
 
 _QUERIES = load_queries(__file__, "budget.sql")
 
@@ -145,14 +146,15 @@ class Budget:
         with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(_QUERIES["lock_tenant"], parameters)
             state = _one(cursor.execute(_QUERIES["state"], parameters).fetchone())
-            wait = self._wait(state, urgent=urgent)
-            if wait is not None:
-                if wait.window == "minute":
-                    excess = {"excess": state["minute_used"] - self._minute_limit(state)}
-                    row = cursor.execute(_QUERIES["minute_wait"], parameters | excess).fetchone()
-                    # No row: the call that was in the way has just left the window.
-                    return Wait(max(0.0, row["seconds"]) if row else 0.0, "minute")
-                return wait
+            if state["frozen_seconds"] > 0:
+                return Wait(state["frozen_seconds"], state["frozen_reason"])
+            day_limit = self._day_limit(state)
+            excess = state["day_used"] - day_limit + (0 if urgent else _reserve(day_limit))
+            if excess >= 0:
+                return Wait(min(_seconds(cursor, "day_wait", parameters, excess), PROBE_SECONDS), "day")
+            excess = state["minute_used"] - self._minute_limit(state)
+            if excess >= 0:
+                return Wait(_seconds(cursor, "minute_wait", parameters, excess), "minute")
             cursor.execute(_QUERIES["prune"], parameters)
             row = _one(cursor.execute(_QUERIES["grant"], parameters).fetchone())
         return Grant(row["id"], tenant_id, deadline)
@@ -193,17 +195,6 @@ class Budget:
             frozen_reason=state["frozen_reason"] if state["frozen_until"] else "",
         )
 
-    def _wait(self, state: dict[str, Any], *, urgent: bool) -> Wait | None:
-        if state["frozen_seconds"] > 0:
-            return Wait(state["frozen_seconds"], state["frozen_reason"])
-        day_limit = self._day_limit(state)
-        reserve = 0 if urgent else _reserve(day_limit)
-        if state["day_used"] >= day_limit - reserve:
-            return Wait(PROBE_SECONDS, "day")
-        if state["minute_used"] >= self._minute_limit(state):
-            return Wait(0.0, "minute")
-        return None
-
     def _minute_limit(self, state: dict[str, Any]) -> int:
         learned: int | None = state["minute_allowance"]
         if learned is None or state["observed_seconds"] >= self._windows["minute_seconds"]:
@@ -218,6 +209,12 @@ class Budget:
         ):
             return self._calls_per_day
         return min(self._calls_per_day, learned)
+
+
+def _seconds(cursor: Cursor[dict[str, Any]], query: str, parameters: dict[str, Any], excess: int) -> float:
+    row = cursor.execute(_QUERIES[query], parameters | {"excess": excess}).fetchone()
+    # No row: the call that was in the way has just left the window, or not a single call is allowed.
+    return max(row["seconds"], 0.0) if row else _UNKNOWN_WAIT_SECONDS
 
 
 def _reserve(day_limit: int) -> int:

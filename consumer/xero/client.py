@@ -34,6 +34,7 @@ MAINTENANCE_SECONDS = 300.0
 DEFAULT_WAIT_SECONDS = 60.0
 
 _MAINTENANCE_TEXTS = ("offline for maintenance", "temporarily unavailable", "organisation is offline")
+_SHOWN_BYTES = 500
 _log = structlog.get_logger()
 
 
@@ -259,7 +260,7 @@ def _is_doubtful(status: int) -> bool:
 
 
 def _raise_maintenance(answer: HttpAnswer) -> None:
-    text = answer.body[:200].decode(errors="replace").strip()
+    text = answer.body[:_SHOWN_BYTES].decode(errors="replace").strip()
     if any(known in text.lower() for known in _MAINTENANCE_TEXTS):
         wait_seconds = read_retry_after(answer.headers.get("Retry-After")) or MAINTENANCE_SECONDS
         raise MaintenanceError(text.splitlines()[0], wait_seconds)
@@ -269,8 +270,9 @@ def _error_document(answer: HttpAnswer) -> dict[str, Any]:
     try:
         return read_document(answer.body)
     except ValueError:
-        # An error's body need not be JSON: its status says what it is.
-        return {}
+        # An error's body need not be JSON; a page of HTML has nothing to say, plain text is Xero's own.
+        plain = answer.headers.get("Content-Type", "").lower().startswith("text/plain")
+        return {"Message": answer.body[:_SHOWN_BYTES].decode(errors="replace").strip()} if plain else {}
 
 
 def _forbidden(messages: list[str]) -> DisconnectedError:

@@ -7,6 +7,7 @@ and sizes are bounded. Each thread has a session of its own: sessions aren't mad
 import socket
 import threading
 from collections.abc import Mapping
+from http import HTTPStatus
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -95,7 +96,8 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return HttpAnswer(response.status_code, response.headers, self._read(response, method, url))
+                answer = HttpAnswer(response.status_code, response.headers, self._read(response, method, url))
+            return _complete(exchange, answer, method, url)
         except (requests.RequestException, HTTPError, OSError) as error:
             # The text of these errors holds addresses at most; the request's headers are never in it.
             raise _explain(exchange, method, url, error) from error
@@ -209,6 +211,17 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*arguments, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
+
+
+def _complete(exchange: _Exchange, answer: HttpAnswer, method: str, url: str) -> HttpAnswer:
+    """Return `answer`, or refuse one that may be cut short: http.client takes any end of the stream for its end."""
+    exchange.finish()
+    if exchange.expired:
+        raise AnswerLostError(f"{method} {url} had no complete answer by its deadline.")
+    framed = "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers
+    if not framed and answer.status in {HTTPStatus.OK, HTTPStatus.CREATED}:
+        raise AnswerLostError(f"The answer to {method} {url} was lost: it doesn't say how long it is.")
+    return answer
 
 
 def _explain(exchange: _Exchange, method: str, url: str, error: Exception) -> NotSentError | AnswerLostError:
