@@ -75,8 +75,8 @@ class Minutes:
                 else msgspec.structs.replace(entry, problem_id=ids[_key(entry.tenant_id, problem)])
                 for entry, problem in self._entries
             ]
-            record(self._connection, entries, self._services.encoder)
-            record_skips(self._connection, self._skips, self._services.encoder)
+            record(self._connection, entries, self._services.encoder.log_entry)
+            record_skips(self._connection, self._skips, self._services.encoder.log_entry)
             self._finish_orders(ids)
         self._count()
         self._links, self._entries, self._skips, self._finished = [], [], [], []

@@ -13,11 +13,12 @@ from psycopg import Connection
 
 from consumer.database import connect, is_outage
 from consumer.sync import queue
-from consumer.sync.lease import CALL_SECONDS, Lease, LeaseLostError, Presence, acquire
+from consumer.sync.lease import Lease, LeaseLostError, Presence, acquire
 from consumer.sync.linger import linger_seconds
 from consumer.sync.services import Services
 from consumer.sync.tenant_pass import TenantPass
 from consumer.xero import TokenKeyError
+from consumer.xero.budget import CALL_SECONDS
 from consumer.xero.payloads import BATCH_ELEMENTS
 
 # Slow tenants hold their thread while they answer: with so many, a few slow ones leave room for the others.

@@ -116,7 +116,7 @@ def _settle(
                     problem_id=problem_id,
                 )
             )
-        record(connection, told, services.encoder)
+        record(connection, told, services.encoder.log_entry)
         settle(connection, intent.intent_id, [verdict.element.position for verdict in certain], "looked_up")
         if len(certain) < len(verdicts):
             leave_in_doubt(connection, intent.intent_id, "absent so far", max(patience, 1.0))
