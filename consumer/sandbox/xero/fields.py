@@ -54,6 +54,10 @@ def _flag_of_the_sdk(name: str, value: object) -> None:
         raise malformed_data(element_not_recognised(name))
 
 
+def _ignored(_name: str, _value: object) -> None:
+    """Taken and not looked at: HasAccount, which Xero's description lists for requests as well."""
+
+
 def _object(shape: Callable[[], Shape]) -> Reader:
     def read(name: str, value: object) -> Json:
         if not isinstance(value, dict):
@@ -86,7 +90,7 @@ def read_element(body: Mapping[str, object], shape: Shape) -> Json:
         if value is None:
             continue
         read = reader(name, value)
-        if reader is not _flag_of_the_sdk:
+        if reader not in {_flag_of_the_sdk, _ignored}:
             element[name] = read
     return element
 
@@ -174,7 +178,7 @@ INVOICE: Shape = {
 CREDIT_NOTE: Shape = {**_DOCUMENT, "CreditNoteID": _guid, "CreditNoteNumber": _text}
 ACCOUNT: Shape = {"AccountID": _guid, "Code": _text, "HasAttachments": _flag_of_the_sdk}
 PAYMENT: Shape = {
-    "HasAccount": lambda _name, _value: None,
+    "HasAccount": _ignored,
     "HasValidationErrors": _flag_of_the_sdk,
     "PaymentID": _guid,
     "Invoice": _object(lambda: INVOICE),

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -38,6 +39,11 @@ _RATE_PROBLEMS = {
     "rate_limit_day": "day",
     "rate_limit_concurrent": "concurrent",
     "rate_limit_app_minute": "appminute",
+}
+_SPENT_HEADERS = {
+    "rate_limit_minute": {"X-MinLimit-Remaining": "0"},
+    "rate_limit_day": {"X-DayLimit-Remaining": "0"},
+    "rate_limit_app_minute": {"X-AppMinLimit-Remaining": "0"},
 }
 _UNAVAILABLE = "The Xero API is temporarily unavailable"
 _INTERNAL_ERROR = "An error occurred in Xero."
@@ -91,7 +97,7 @@ class Gateway:
         except ConnectionDropped:
             return _drop(request)
         exchange.call.status = answer.status
-        exchange.call.elements = answer.elements
+        exchange.call.elements = 0 if exchange.call.replayed else answer.elements
         if exchange.kind == "drop_after":
             exchange.call.status = 0
             return _drop(request)
@@ -117,6 +123,8 @@ class Gateway:
                 idempotency_key=request.headers.get("Idempotency-Key"),
             )
             self._world.calls.arrived(call)
+            if request.path.startswith(API_PREFIX) and tenant_id in self._world.ledgers:
+                self._world.limiter.arrive(tenant_id, call.at_seconds)
             fault = self._world.faults.strike(request.method, request.path, tenant_id)
             call.fault = fault.kind if fault else None
         return Exchange(request, body, call, fault)
@@ -124,7 +132,8 @@ class Gateway:
     async def _answer(self, exchange: Exchange) -> HttpAnswer:
         early = _fault_before_everything(exchange.fault)
         if early is not None:
-            return early
+            spent = _SPENT_HEADERS.get(exchange.kind or "", {})
+            return early.with_headers({**self._limits(exchange.call.tenant_id, ""), **spent})
         if exchange.request.path.startswith(API_PREFIX):
             return await self._answer_api(exchange)
         answer = await self._work(exchange, lambda: answer_identity(self._world, exchange.request, exchange.body))
@@ -132,7 +141,8 @@ class Gateway:
         return answer
 
     async def _answer_api(self, exchange: Exchange) -> HttpAnswer:
-        path = tuple(exchange.request.path.removeprefix(API_PREFIX).strip("/").split("/"))
+        raw_path = exchange.request.rel_url.raw_path
+        path = tuple(unquote(part) for part in raw_path.removeprefix(API_PREFIX).strip("/").split("/"))
         with self._world.lock:
             try:
                 grant = self._world.identity.bearer(exchange.header("Authorization"))

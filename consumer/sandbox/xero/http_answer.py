@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
-from consumer.sandbox.xero.values import Json, ms_datetime
+from consumer.sandbox.xero.values import Json, ms_datetime, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,14 @@ class HttpAnswer:
 
 def json_answer(status: int, body: object, *, elements: int = 0) -> HttpAnswer:
     """An answer in JSON."""
-    return HttpAnswer(status, json.dumps(body, ensure_ascii=False).encode(), elements=elements)
+    return HttpAnswer(status, json.dumps(body, ensure_ascii=False, default=_decimal).encode(), elements=elements)
+
+
+def _decimal(value: object) -> float:
+    """An echoed request holds the numbers as they were read."""
+    if isinstance(value, Decimal):
+        return number(value)
+    raise TypeError(f"{type(value).__name__} has no place in an answer")
 
 
 def text_answer(status: int, text: str) -> HttpAnswer:

@@ -68,12 +68,16 @@ class RateLimiter:
         usage = self.usage.setdefault(tenant_id, Usage(limits))
         usage.limits = limits
 
-    def enter(self, tenant_id: str, client_id: str, now_seconds: float) -> Rejection | None:
-        """Ask for a call's place. When it is given, `leave` must be called at the call's end."""
+    def arrive(self, tenant_id: str, now_seconds: float) -> None:
+        """Count a call for the statistics, whatever will become of it."""
         usage = self.usage[tenant_id]
         _expire(usage.arrivals, now_seconds - MINUTE_SECONDS)
         usage.arrivals.append(now_seconds)
         usage.fullest_minute = max(usage.fullest_minute, len(usage.arrivals))
+
+    def enter(self, tenant_id: str, client_id: str, now_seconds: float) -> Rejection | None:
+        """Ask for a call's place. When it is given, `leave` must be called at the call's end."""
+        usage = self.usage[tenant_id]
         rejection = self._rejection(usage, self._apps[client_id], now_seconds)
         if rejection is None:
             for window in (usage.minute, usage.day, self._apps[client_id]):

@@ -139,7 +139,8 @@ class Line:
     @property
     def discount(self) -> Decimal:
         """What the line's discount takes off."""
-        if self.quantity is None or self.unit_amount is None:
+        discounted = self.discount_rate is not None or self.discount_amount is not None
+        if not discounted or self.quantity is None or self.unit_amount is None:
             return ZERO
         return self.quantity * self.unit_amount - self.line_amount
 

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 Json = dict[str, Any]
@@ -99,6 +100,7 @@ def fold(text: str) -> str:
     return normalise_spaces(text).casefold()
 
 
+@lru_cache(maxsize=100_000)
 def fold_accents(text: str) -> str:
     """Key for `where` comparisons of names, which ignore accents as well."""
     decomposed = unicodedata.normalize("NFKD", text)
