@@ -4,7 +4,6 @@ The caller holds the tenant's lease. Every call goes out after its intent was wr
 in one transaction that the lease's epoch fences. A job leaves the pass with the last of its steps, not with the pass.
 """
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,19 +14,20 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from consumer.database import crash_point, load_queries
-from consumer.results import Outcome, Problem
+from consumer.results import Outcome
 from consumer.settings import load_clinic_settings
-from consumer.sync import bodies, exchange
-from consumer.sync.back_off import ATTEMPTS, back_off_seconds
-from consumer.sync.gate import Hold, decide
+from consumer.sync import exchange
+from consumer.sync.admission import Admission, TenantFacts
+from consumer.sync.conclusions import Conclusions
+from consumer.sync.gate import Hold
 from consumer.sync.intents import Intent, leave_in_doubt, open_intent, settle
-from consumer.sync.job import ClaimedOrder, Ending, Job, latest_patient
+from consumer.sync.job import ClaimedOrder, Ending, Job
 from consumer.sync.lease import Lease
 from consumer.sync.link_store import load_links
 from consumer.sync.look_up import look_up
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after, success_message, warnings
-from consumer.sync.planner import Circumstances
+from consumer.sync.planning import bodies
 from consumer.sync.recovery import recover
 from consumer.sync.refusals import Refusals
 from consumer.sync.services import Services
@@ -81,6 +81,7 @@ class TenantPass:
         self._stopping = stopping
         self._tenant_id = None if lease.book.startswith("-:") else lease.book
         self._minutes = Minutes(connection, lease, organisation_id, services)
+        self._conclusions = Conclusions(services, self._minutes, self._tenant_id)
         self._jobs: list[Job] = []
         # Set when nothing more can be sent in this pass: how the jobs that are left end.
         self._stop: Ending | None = None
@@ -96,7 +97,9 @@ class TenantPass:
         if self._tenant_id is not None and facts.connected:
             recover(self._connection, self._lease, self._organisation_id, self._services)
         self._claim()
-        self._decide(facts)
+        admission = Admission(self._services, self._minutes, self._conclusions, self._tenant_id, facts)
+        for job in self._jobs:
+            admission.decide(job)
         self._write()
         while (assignments := self._next_assignments()) and self._stop is None:
             self._send_stage(assignments)
@@ -106,7 +109,7 @@ class TenantPass:
 
     # What is due, and whether it may go.
 
-    def _tenant_facts(self) -> "TenantFacts":
+    def _tenant_facts(self) -> TenantFacts:
         row = self._connection.execute(
             _QUERIES["tenant_facts"], {"organisation_id": self._organisation_id, "tenant_id": self._tenant_id}
         ).fetchone()
@@ -135,80 +138,6 @@ class TenantPass:
             Job(row, order, settings.get(order.clinic_id), links[order.order_id])
             for row, order in zip(rows, orders, strict=True)
         ]
-
-    def _decide(self, facts: "TenantFacts") -> None:
-        for job in self._jobs:
-            if job.row.in_doubt:
-                self._finish(job, Ending(hold=Hold.IN_DOUBT, free_attempt=True, keep_problem=True))
-                continue
-            gate = decide(job.order, job.settings, requested=job.row.requested, elsewhere=job.links.elsewhere)
-            if gate.tenant_id is None:
-                self._refuse(job, gate.hold, gate.code, gate.values, failed=gate.failed, done=gate.done)
-            elif gate.tenant_id != self._tenant_id:
-                # The settings changed under us: the next pass finds it under its new tenant.
-                self._finish(job, Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True))
-            elif not facts.connected:
-                self._disconnected(job)
-            else:
-                self._prepare(job, facts)
-
-    def _refuse(
-        self, job: Job, hold: Hold | None, code: str | None, values: dict[str, str], *, failed: bool, done: bool
-    ) -> None:
-        problem = None if code is None else self._services.catalogue.local(code, **values)
-        if problem is not None:
-            operation = job.whole_order
-            entry = job.entry(
-                operation,
-                Outcome.FAILED if failed else Outcome.SKIPPED,
-                problem.message,
-                tenant_id=self._tenant_id,
-                problem=problem,
-            )
-            if failed:
-                self._minutes.log(entry, problem)
-            elif job.row.requested:
-                self._minutes.log(entry)
-            else:
-                self._minutes.skip(entry)
-        self._finish(
-            job,
-            Ending(
-                hold=hold,
-                synced=done,
-                answered=True,
-                free_attempt=True,
-                problem=problem if failed else None,
-            ),
-        )
-
-    def _disconnected(self, job: Job) -> None:
-        """Say it once for each order, not once for each attempt."""
-        problem = self._services.catalogue.local("xero_disconnected")
-        if job.row.problem_code != problem.code:
-            entry = job.entry(
-                job.whole_order, Outcome.FAILED, problem.message, tenant_id=self._tenant_id, problem=problem
-            )
-            self._minutes.log(entry, problem)
-        self._finish(job, Ending(hold=Hold.CONNECTION, free_attempt=True, problem=problem))
-
-    def _prepare(self, job: Job, facts: "TenantFacts") -> None:
-        patient = latest_patient(job)
-        job.circumstances = Circumstances(
-            hearlink_url=self._services.hearlink_url, patient=patient, base_currency=facts.base_currency
-        )
-        job.make_plan()
-        for finding in job.plan.failures:
-            problem = self._services.catalogue.local(finding.code, **finding.values)
-            self._minutes.log(job.finding_entry(finding, problem, Outcome.FAILED, self._tenant_id), problem)
-            job.fail(problem, operation=finding.operation, local_id=finding.local_id, blocking=finding.blocking)
-        for finding in job.plan.skips:
-            problem = self._services.catalogue.local(finding.code, **finding.values)
-            self._minutes.skip(job.finding_entry(finding, problem, Outcome.SKIPPED, self._tenant_id))
-        if not job.next_steps():
-            if job.row.requested and not job.plan.failures and not job.plan.skips:
-                self._minutes.log(job.entry(job.whole_order, Outcome.SKIPPED, _IN_STEP, tenant_id=self._tenant_id))
-            self._end_if_through(job)
 
     # Sending.
 
@@ -344,7 +273,7 @@ class TenantPass:
 
     def _plan_on(self, job: Job) -> None:
         job.make_plan()
-        self._end_if_through(job)
+        self._conclusions.end_if_through(job)
 
     # Calls that failed as a whole.
 
@@ -367,7 +296,7 @@ class TenantPass:
     def _lost(self, intent: Intent, jobs: list[Job]) -> None:
         """Leave the intent open: nothing goes out for these orders before Xero was looked up."""
         for job in jobs:
-            self._finish(job, Ending(hold=Hold.IN_DOUBT, keep_problem=True))
+            self._conclusions.finish(job, Ending(hold=Hold.IN_DOUBT, keep_problem=True))
         # Others of the same patients wait as well: their contact is in doubt.
         self._stop = Ending(wait_seconds=PAUSE_SECONDS, free_attempt=True, keep_problem=True)
         self._write(lambda connection: leave_in_doubt(connection, intent.intent_id, "answer_lost", PAUSE_SECONDS))
@@ -378,14 +307,14 @@ class TenantPass:
         elif isinstance(error, DisconnectedError):
             for job in self._jobs:
                 if job.ending is None:
-                    self._disconnected(job)
+                    self._conclusions.disconnected(job)
             self._stop = Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
         elif isinstance(error, RequestRefusedError | NotFoundError):
             self._refused_as_a_whole(jobs, batch, error)
         else:
             problem = self._services.catalogue.local("xero_unreachable", xero_message=str(error))
             for job in jobs:
-                self._try_again(job, problem)
+                self._conclusions.try_again(job, problem)
             self._stop = Ending(wait_seconds=PAUSE_SECONDS, free_attempt=True, keep_problem=True)
 
     def _refused_as_a_whole(
@@ -406,54 +335,13 @@ class TenantPass:
         for job in jobs:
             self._plan_on(job)
 
-    def _try_again(self, job: Job, problem: Problem) -> None:
-        """Let a transient failure come back by itself, or give up after so many attempts."""
-        attempt = job.row.attempts
-        if attempt >= ATTEMPTS:
-            gave_up = self._services.catalogue.local(
-                "gave_up", order_id=job.row.order_id, attempts=attempt, xero_message=problem.xero_message
-            )
-            entry = job.entry(
-                job.whole_order, Outcome.FAILED, gave_up.message, tenant_id=self._tenant_id, problem=gave_up
-            )
-            self._minutes.log(entry, gave_up)
-            self._finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=gave_up))
-            return
-        entry = job.entry(job.whole_order, Outcome.FAILED, problem.message, tenant_id=self._tenant_id, problem=problem)
-        self._minutes.log(entry, problem)
-        wait_seconds = back_off_seconds(attempt, random.random())  # noqa: S311 -- spreads retries, guards nothing
-        self._finish(job, Ending(hold=Hold.RETRY, wait_seconds=wait_seconds, problem=problem))
-
     # Endings.
-
-    def _end_if_through(self, job: Job) -> None:
-        if job.ending is not None or job.next_steps():
-            return
-        if job.problem is None:
-            self._finish(job, Ending(synced=True, answered=True))
-        elif job.problem.retries_by_itself:
-            self._finish(
-                job,
-                Ending(
-                    hold=Hold.RETRY,
-                    wait_seconds=back_off_seconds(job.row.attempts, random.random()),  # noqa: S311 -- see above
-                    problem=job.problem,
-                ),
-            )
-        else:
-            self._finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=job.problem))
 
     def _end_rest(self) -> None:
         ending = self._stop or Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
         for job in self._jobs:
             if job.ending is None:
-                self._finish(job, ending)
-
-    def _finish(self, job: Job, ending: Ending) -> None:
-        job.ending = ending
-        self._minutes.finish(job)
-        if ending.synced and job.row.pending_since is not None:
-            self._services.metrics.order_synced(max(time.time() - job.row.pending_since, 0.0))
+                self._conclusions.finish(job, ending)
 
     def _write(self, also: Callable[[Connection[Any]], None] | None = None) -> None:
         crash_point("push.before_result")
@@ -461,15 +349,6 @@ class TenantPass:
         crash_point("push.after_result")
 
 
-class TenantFacts:
-    """Whether Xero lets us into the tenant, and the currency of its books (None = not known yet)."""
-
-    def __init__(self, connected: bool, base_currency: str | None) -> None:  # noqa: FBT001 -- a row of the database
-        self.connected = connected
-        self.base_currency = base_currency
-
-
-_IN_STEP = "Xero holds this order as it is in HearLink already; nothing had to be sent."
 _NOT_FOUND = "An existing invoice with the specified ID could not be found"
 
 

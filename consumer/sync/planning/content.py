@@ -3,8 +3,8 @@
 from typing import Any
 
 from consumer.orders import Payment
-from consumer.sync import bodies
 from consumer.sync.link import Link
+from consumer.sync.planning import bodies
 
 _MAPPING = frozenset({"AccountCode", "AccountID", "TaxType"})
 _MONEY = ("Quantity", "UnitAmount", "DiscountAmount", "TaxType")

@@ -1,0 +1,86 @@
+"""Which of the claimed orders go on, and what the others are told."""
+
+from consumer.results import Outcome
+from consumer.sync.conclusions import Conclusions
+from consumer.sync.gate import Gate, Hold, decide
+from consumer.sync.job import Ending, Job, latest_patient
+from consumer.sync.minutes import Minutes
+from consumer.sync.planner import Circumstances
+from consumer.sync.services import Services
+
+_IN_STEP = "Xero holds this order as it is in HearLink already; nothing had to be sent."
+
+
+class TenantFacts:
+    """Whether Xero lets us into the tenant, and the currency of its books (None = not known yet)."""
+
+    def __init__(self, connected: bool, base_currency: str | None) -> None:  # noqa: FBT001 -- a row of the database
+        self.connected = connected
+        self.base_currency = base_currency
+
+
+class Admission:
+    """Decides for the jobs of one pass."""
+
+    def __init__(
+        self, services: Services, minutes: Minutes, conclusions: Conclusions, tenant_id: str | None, facts: TenantFacts
+    ) -> None:
+        self._services = services
+        self._minutes = minutes
+        self._conclusions = conclusions
+        self._tenant_id = tenant_id
+        self._facts = facts
+
+    def decide(self, job: Job) -> None:
+        """Plan `job`, or end it here and now."""
+        if job.row.in_doubt:
+            self._conclusions.finish(job, Ending(hold=Hold.IN_DOUBT, free_attempt=True, keep_problem=True))
+            return
+        gate = decide(job.order, job.settings, requested=job.row.requested, elsewhere=job.links.elsewhere)
+        if gate.tenant_id is None:
+            self._refuse(job, gate)
+        elif gate.tenant_id != self._tenant_id:
+            # The settings changed under us: the next pass finds it under its new tenant.
+            self._conclusions.finish(job, Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True))
+        elif not self._facts.connected:
+            self._conclusions.disconnected(job)
+        else:
+            self._prepare(job)
+
+    def _refuse(self, job: Job, gate: Gate) -> None:
+        problem = None if gate.code is None else self._services.catalogue.local(gate.code, **gate.values)
+        if problem is not None:
+            outcome = Outcome.FAILED if gate.failed else Outcome.SKIPPED
+            entry = job.entry(job.whole_order, outcome, problem.message, tenant_id=self._tenant_id, problem=problem)
+            if gate.failed:
+                self._minutes.log(entry, problem)
+            elif job.row.requested:
+                self._minutes.log(entry)
+            else:
+                self._minutes.skip(entry)
+        ending = Ending(
+            hold=gate.hold,
+            synced=gate.done,
+            answered=True,
+            free_attempt=True,
+            problem=problem if gate.failed else None,
+        )
+        self._conclusions.finish(job, ending)
+
+    def _prepare(self, job: Job) -> None:
+        patient = latest_patient(job)
+        job.circumstances = Circumstances(
+            hearlink_url=self._services.hearlink_url, patient=patient, base_currency=self._facts.base_currency
+        )
+        job.make_plan()
+        for finding in job.plan.failures:
+            problem = self._services.catalogue.local(finding.code, **finding.values)
+            self._minutes.log(job.finding_entry(finding, problem, Outcome.FAILED, self._tenant_id), problem)
+            job.fail(problem, operation=finding.operation, local_id=finding.local_id, blocking=finding.blocking)
+        for finding in job.plan.skips:
+            problem = self._services.catalogue.local(finding.code, **finding.values)
+            self._minutes.skip(job.finding_entry(finding, problem, Outcome.SKIPPED, self._tenant_id))
+        if not job.next_steps():
+            if job.row.requested and not job.plan.failures and not job.plan.skips:
+                self._minutes.log(job.entry(job.whole_order, Outcome.SKIPPED, _IN_STEP, tenant_id=self._tenant_id))
+            self._conclusions.end_if_through(job)

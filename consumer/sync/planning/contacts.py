@@ -1,0 +1,47 @@
+"""The contact of the patient."""
+
+from consumer.results import Operation
+from consumer.sync.link import LinkKind
+from consumer.sync.planning import bodies
+from consumer.sync.planning.draft import Draft
+from consumer.sync.step import Stage
+
+
+def plan_contact(draft: Draft) -> None:
+    """Plan the patient's contact: made at the first sync, later kept in step by its name alone."""
+    patient = draft.patient
+    name = bodies.contact_name(patient)
+    link = draft.links.get(LinkKind.CONTACT, patient.patient_id)
+    if link is None:
+        _create_contact(draft, name)
+    elif link.detail.get("name") != name and link.detail.get("refused_name") != name:
+        body = bodies.rename_body(patient, name, link.xero_id or "")
+        draft.add(
+            Stage.CONTACT_RENAME,
+            Operation.CONTACT_RENAME,
+            LinkKind.CONTACT,
+            patient.patient_id,
+            body=body,
+            target_id=link.xero_id,
+            reasons=("the patient's name changed",),
+            detail={**link.detail, "name": name},
+        )
+
+
+def _create_contact(draft: Draft, name: str) -> None:
+    patient = draft.patient
+    suffix = draft.circumstances.suffix
+    full_name = bodies.suffixed_name(name, patient.patient_id, whole_id=suffix > 1) if suffix else name
+    body, warnings = bodies.contact_body(patient, full_name, draft.circumstances.left_out)
+    if suffix:
+        warnings = (*warnings, "name_with_number")
+    draft.add(
+        Stage.CONTACT_CREATE,
+        Operation.CONTACT_CREATE,
+        LinkKind.CONTACT,
+        patient.patient_id,
+        body=body,
+        reasons=("the patient has no contact in this Xero organisation yet",),
+        warnings=warnings,
+        detail={"name": name},
+    )

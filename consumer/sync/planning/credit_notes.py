@@ -1,0 +1,90 @@
+"""Credit notes and their allocation."""
+
+from decimal import Decimal
+from typing import Any
+
+from consumer.orders import CreditNote, Invoice
+from consumer.results import Operation
+from consumer.sync.link import Link, LinkKind, LinkStatus
+from consumer.sync.planning import bodies, content
+from consumer.sync.planning.draft import Draft
+from consumer.sync.step import Stage
+
+
+def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
+    """Plan a credit note and its allocation to the order's invoice."""
+    link = draft.links.get(LinkKind.CREDIT_NOTE, note.credit_note_id)
+    body = _note_body(draft, note, invoice)
+    hashes = content.document_hashes(body)
+    hashed = hashes["content"]
+    detail = {"order": hashes["order"], "number": note.number}
+    if link is None or link.status is LinkStatus.REMOVED:
+        draft.add(
+            Stage.CREDIT_NOTE_CREATE,
+            Operation.CREDIT_NOTE_CREATE,
+            LinkKind.CREDIT_NOTE,
+            note.credit_note_id,
+            body=body,
+            content_hash=hashed,
+            reasons=("not in Xero yet",),
+            detail=detail,
+        )
+    elif link.status is LinkStatus.GONE:
+        if link.content_hash != hashed:
+            values = {"kind": f"The credit note {note.number}"}
+            draft.fail(Operation.CREDIT_NOTE_CREATE, note.credit_note_id, "deleted_in_xero", values, blocking=False)
+        return
+    elif note_differs(draft, note, link):
+        draft.add(
+            Stage.CREDIT_NOTE_UPDATE,
+            Operation.CREDIT_NOTE_CREATE,
+            LinkKind.CREDIT_NOTE,
+            note.credit_note_id,
+            body={"CreditNoteID": link.xero_id, **body},
+            content_hash=hashed,
+            target_id=link.xero_id,
+            reasons=("edited in HearLink",),
+            detail=detail,
+        )
+    _allocation(draft, note, link, invoice)
+
+
+def _allocation(draft: Draft, note: CreditNote, link: Link | None, invoice: Invoice) -> None:
+    allocation = draft.links.get(LinkKind.ALLOCATION, note.credit_note_id)
+    replaced = link is not None and note_differs(draft, note, link)
+    if allocation is not None and not replaced and allocation.status is not LinkStatus.REMOVED:
+        return
+    invoice_link = draft.links.standing(LinkKind.INVOICE, invoice.invoice_id)
+    total = note.total if link is None or replaced else Decimal(str(link.detail.get("total", note.total)))
+    amount = bodies.cents(total)
+    if amount <= 0:
+        draft.skip(Operation.CREDIT_NOTE_ALLOCATE, note.credit_note_id, "zero_amount", {"kind": "The credit note"})
+        return
+    draft.add(
+        Stage.ALLOCATE,
+        Operation.CREDIT_NOTE_ALLOCATE,
+        LinkKind.ALLOCATION,
+        note.credit_note_id,
+        body={
+            "Amount": amount,
+            "Date": max(note.issued_on, invoice.issued_on).isoformat(),
+            "Invoice": {"InvoiceID": None if invoice_link is None else invoice_link.xero_id},
+        },
+        target_id=None if link is None else link.xero_id,
+        reasons=("not allocated to the order's invoice yet",),
+        detail={"credit_note_xero_id": None if link is None else link.xero_id, "amount": str(amount)},
+    )
+
+
+def _note_body(draft: Draft, note: CreditNote, invoice: Invoice) -> dict[str, Any]:
+    return bodies.credit_note_body(note, invoice, draft.settings, contact_id=draft.contact_id())
+
+
+def note_differs(draft: Draft, note: CreditNote, link: Link) -> bool:
+    """Whether the credit note changed in HearLink since it was sent."""
+    invoice = draft.order.invoice
+    if invoice is None:
+        return False
+    body = _note_body(draft, note, invoice)
+    # Accounts and tax rates that were re-mapped since are no reason to take an allocated note apart.
+    return link.content_hash == "" or link.detail.get("order") != content.document_hashes(body)["order"]

@@ -1,0 +1,102 @@
+"""The draft of a plan: what it is made from, and what has been put into it so far."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from consumer.orders import Order, Patient
+from consumer.results import Operation
+from consumer.settings import ClinicSettings
+from consumer.sync.link import Link, LinkKind, Links, LinkStatus
+from consumer.sync.step import Finding, Plan, Stage, Step
+
+
+class Circumstances(msgspec.Struct, frozen=True):
+    """What the plan needs beside order, links and settings.
+
+    `patient` is the patient as last seen on any order (None: as seen on this one). `left_out` names contact fields that
+    Xero refused. `suffix` is 0 for the plain name, 1 for the short suffix, 2 for the whole id, after Xero refused the
+    one before.
+    """
+
+    hearlink_url: str
+    patient: Patient | None = None
+    base_currency: str | None = None
+    left_out: frozenset[str] = frozenset()
+    suffix: int = 0
+
+
+class Draft:
+    """A plan in the making, for one order."""
+
+    def __init__(self, order: Order, links: Links, settings: ClinicSettings, circumstances: Circumstances) -> None:
+        self.order = order
+        self.links = links
+        self.settings = settings
+        self.circumstances = circumstances
+        self.patient = circumstances.patient or order.patient
+        self._steps: list[Step] = []
+        self._failures: list[Finding] = []
+        self._skips: list[Finding] = []
+
+    def contact_id(self) -> str | None:
+        """Return the id of the patient's contact, None before it is made."""
+        link = self.links.get(LinkKind.CONTACT, self.patient.patient_id)
+        return None if link is None else link.xero_id
+
+    def finished(self) -> Plan:
+        """Return the plan, its steps in the order of their stages."""
+        steps = sorted(self._steps, key=lambda step: step.stage)
+        return Plan(tuple(steps), tuple(self._failures), tuple(self._skips))
+
+    def standing(self, kind: LinkKind) -> Iterator[Link]:
+        """The links of `kind` whose documents are there."""
+        for link in self.links.of_kind(kind):
+            if link.status not in {LinkStatus.REMOVED, LinkStatus.GONE}:
+                yield link
+
+    def fail(
+        self, operation: Operation, local_id: str, code: str, values: dict[str, str], *, blocking: bool = True
+    ) -> None:
+        """Note what can not be sent, and why."""
+        self._failures.append(Finding(operation, local_id, code, self._values(values), blocking))
+
+    def skip(self, operation: Operation, local_id: str, code: str, values: dict[str, str]) -> None:
+        """Note what is deliberately not sent, and why."""
+        self._skips.append(Finding(operation, local_id, code, self._values(values)))
+
+    def _values(self, values: dict[str, str]) -> dict[str, str]:
+        return {"order_id": self.order.order_id, "clinic_id": self.order.clinic_id, **values}
+
+    def add(
+        self,
+        stage: Stage,
+        operation: Operation,
+        kind: LinkKind,
+        local_id: str,
+        *,
+        body: dict[str, Any],
+        content_hash: str = "",
+        target_id: str | None = None,
+        reasons: tuple[str, ...] = (),
+        warnings: tuple[str, ...] = (),
+        detail: dict[str, Any] | None = None,
+    ) -> None:
+        """Put a step into the plan; a contact belongs to its patient and to no order."""
+        order_id = "" if kind is LinkKind.CONTACT else self.order.order_id
+        self._steps.append(
+            Step(
+                stage=stage,
+                operation=operation,
+                kind=kind,
+                order_id=order_id,
+                local_id=local_id,
+                body=body,
+                content_hash=content_hash,
+                target_id=target_id,
+                reasons=reasons,
+                warnings=warnings,
+                detail=detail or {},
+            )
+        )

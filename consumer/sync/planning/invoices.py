@@ -1,0 +1,137 @@
+"""The order's invoice: made, changed, authorised, or why not."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from consumer.orders import Invoice, Line
+from consumer.results import Operation
+from consumer.settings import InvoiceStatus
+from consumer.sync.link import Link, LinkKind, LinkStatus
+from consumer.sync.planning import bodies, content
+from consumer.sync.planning.draft import Draft
+from consumer.sync.step import Stage
+
+
+def explain_missing_invoice(draft: Draft) -> None:
+    """Say why there is no invoice to send."""
+    item = draft.order.state.invoice
+    if item is not None and item.deleted:
+        local_id = item.value.invoice_id if item.value is not None else ""
+        draft.skip(Operation.ORDER_SYNC, local_id, "invoice_deleted_in_hearlink", {})
+    else:
+        draft.skip(Operation.ORDER_SYNC, "", "no_invoice", {})
+
+
+def can_bill(draft: Draft, invoice: Invoice) -> bool:
+    """Check what needs no call to be known; every failure keeps all later steps back."""
+    operation = _invoice_operation(draft, invoice)
+    base = draft.circumstances.base_currency
+    if base is not None and invoice.currency != base:
+        values = {"currency": invoice.currency, "base_currency": base}
+        draft.fail(operation, invoice.invoice_id, "currency_mismatch", values)
+        return False
+    lines = [*invoice.lines, *(line for note in draft.order.credit_notes for line in note.lines)]
+    missing = sorted({words for line in lines for words in _unmapped(draft, line)})
+    for words in missing:
+        draft.fail(operation, invoice.invoice_id, "mapping_incomplete", {"missing": words})
+    return not missing
+
+
+def _unmapped(draft: Draft, line: Line) -> Iterator[str]:
+    category = draft.settings.categories[line.category.value.lower()]
+    name = line.category.value.lower().replace("_", " ")
+    if not category.revenue_account:
+        yield f"the revenue account for {name}"
+    if not category.tax_type:
+        yield f"the tax rate for {name}"
+
+
+def _invoice_operation(draft: Draft, invoice: Invoice) -> Operation:
+    link = draft.links.get(LinkKind.INVOICE, invoice.invoice_id)
+    return Operation.INVOICE_CREATE if link is None else Operation.INVOICE_UPDATE
+
+
+def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
+    """Plan the invoice; return whether credit notes and payments may follow it."""
+    order = draft.order
+    link = draft.links.get(LinkKind.INVOICE, invoice.invoice_id)
+    body = bodies.invoice_body(
+        invoice,
+        draft.settings,
+        order_url=bodies.order_url(draft.circumstances.hearlink_url, order.order_id),
+        contact_id=draft.contact_id(),
+        line_item_ids={} if link is None else link.detail.get("line_item_ids", {}),
+    )
+    hashes = content.document_hashes(body)
+    needs_authorised = bool(order.payments or order.credit_notes)
+    detail = {**hashes, "number": invoice.number, "line_ids": [line.line_id for line in invoice.lines]}
+    if link is None:
+        authorised = needs_authorised or draft.settings.invoice_status is InvoiceStatus.AUTHORISED
+        draft.add(
+            Stage.INVOICE_CREATE,
+            Operation.INVOICE_CREATE,
+            LinkKind.INVOICE,
+            invoice.invoice_id,
+            body={**body, "Status": "AUTHORISED" if authorised else "DRAFT"},
+            content_hash=hashes["content"],
+            reasons=("not in Xero yet",),
+            detail=detail,
+        )
+        return True
+    if link.status is LinkStatus.GONE:
+        return _explain_gone_invoice(draft, link, hashes)
+    authorise = needs_authorised and link.status is LinkStatus.DRAFT
+    differs = link.content_hash != hashes["content"] and not _only_mapping_of_settled(draft, link, hashes)
+    if differs or authorise:
+        _update_invoice(draft, link, body if differs else None, hashes, detail, authorise=authorise)
+    return True
+
+
+def _update_invoice(
+    draft: Draft,
+    link: Link,
+    body: dict[str, Any] | None,
+    hashes: dict[str, str],
+    detail: dict[str, Any],
+    *,
+    authorise: bool,
+) -> None:
+    element = {"InvoiceID": link.xero_id, **(body or {})}
+    reasons = []
+    if body is not None:
+        reasons.extend(content.document_differences(link, hashes))
+    if authorise:
+        # Left out otherwise: what people did to the status in Xero is theirs.
+        element["Status"] = "AUTHORISED"
+        reasons.append("a payment or credit note needs it authorised")
+    draft.add(
+        Stage.INVOICE_UPDATE,
+        Operation.INVOICE_AUTHORISE if authorise else Operation.INVOICE_UPDATE,
+        LinkKind.INVOICE,
+        link.local_id,
+        body=element,
+        content_hash=hashes["content"] if body is not None else link.content_hash,
+        target_id=link.xero_id,
+        reasons=tuple(reasons),
+        detail={**link.detail, **(detail if body is not None else {})},
+    )
+
+
+def _only_mapping_of_settled(draft: Draft, link: Link, hashes: dict[str, str]) -> bool:
+    """Whether just accounts or tax rates were re-mapped, of an invoice that has something applied to it.
+
+    Xero would refuse that, and with it every later payment of the order, for a change that nobody made to it.
+    """
+    if link.detail.get("order") != hashes["order"] or link.content_hash == "":
+        return False
+    return any(draft.standing(LinkKind.PAYMENT)) or any(draft.standing(LinkKind.ALLOCATION))
+
+
+def _explain_gone_invoice(draft: Draft, link: Link, hashes: dict[str, str]) -> bool:
+    wants = link.content_hash != hashes["content"]
+    wants |= any(draft.links.get(LinkKind.PAYMENT, p.payment_id) is None for p in draft.order.payments)
+    wants |= any(draft.links.get(LinkKind.CREDIT_NOTE, n.credit_note_id) is None for n in draft.order.credit_notes)
+    if wants:
+        number = link.detail.get("number", "")
+        draft.fail(Operation.INVOICE_UPDATE, link.local_id, "deleted_in_xero", {"kind": f"The invoice {number}"})
+    return False
