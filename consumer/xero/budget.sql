@@ -76,17 +76,24 @@ update xero_call set ended_at = clock_timestamp() where id = %(call_id)s and end
 -- name: observe
 -- What Xero says is left, with what we count as used, is how many calls of ours fit into a window: less than the
 -- configured limit where others call in our name, or where Xero's limit is lower than ours.
+-- An answer without the headers (of a proxy, say) leaves what was known.
 update xero_budget
-set minute_allowance = %(minute_allowance)s,
-    day_allowance = %(day_allowance)s,
-    observed_at = clock_timestamp(),
+set minute_allowance = coalesce(%(minute_allowance)s::integer, minute_allowance),
+    day_allowance = coalesce(%(day_allowance)s::integer, day_allowance),
+    observed_at = case
+        when coalesce(%(minute_allowance)s::integer, %(day_allowance)s::integer) is null then observed_at
+        else clock_timestamp()
+    end,
     refusals = 0
 where tenant_id = %(tenant_id)s;
 
 -- name: freeze
 update xero_budget
 set frozen_until = greatest(frozen_until, clock_timestamp() + make_interval(secs => %(seconds)s)),
-    frozen_reason = %(reason)s,
+    frozen_reason = case
+        when frozen_until > clock_timestamp() + make_interval(secs => %(seconds)s) then frozen_reason
+        else %(reason)s
+    end,
     refusals = refusals + %(refusals)s
 where tenant_id = %(tenant_id)s
 returning extract(epoch from frozen_until - clock_timestamp())::float8 as seconds;
