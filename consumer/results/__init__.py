@@ -3,7 +3,7 @@
 from consumer.results.catalogue import Catalogue, CatalogueError, load_catalogue
 from consumer.results.encoding import OutboxEncoder, topic_names
 from consumer.results.log_search import LogCount, LogFilter, LoggedEntry, log_counts, log_entries
-from consumer.results.outbox import OUTBOX_CHANNEL, OutboxMessage, OutboxTopic, post, unpublished_count
+from consumer.results.outbox import OUTBOX_CHANNEL, OutboxMessage, OutboxTopic, post, set_aside_count, unpublished_count
 from consumer.results.problem import Behaviour, Facts, Problem, ProblemClass, Severity
 from consumer.results.problems import OpenProblem, close_problems_without_orders, open_problem, open_problems
 from consumer.results.publisher import Delivery, Publication, Publisher, producer_settings
@@ -56,6 +56,7 @@ __all__ = [
     "request_retry",
     "retry_candidates",
     "ring",
+    "set_aside_count",
     "topic_names",
     "unpublished_count",
 ]

@@ -51,3 +51,9 @@ def unpublished_count(connection: Connection[Any]) -> int:
     """Return how many messages wait for the relay; those that were set aside are not among them."""
     row = connection.execute(_QUERIES["count_unpublished"]).fetchone()
     return int(row[0]) if row else 0
+
+
+def set_aside_count(connection: Connection[Any]) -> int:
+    """Return how many messages the brokers refused for good: someone has to look at them."""
+    row = connection.execute(_QUERIES["count_set_aside"]).fetchone()
+    return int(row[0]) if row else 0

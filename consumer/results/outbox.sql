@@ -10,3 +10,6 @@ select pg_notify('hearlink_outbox', '')
 
 -- name: count_unpublished
 select count(*) from outbox where set_aside_at is null
+
+-- name: count_set_aside
+select count(*) from outbox where set_aside_at is not null

@@ -10,6 +10,8 @@ from typing import Any, Self
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from consumer.database import crash_point
+
 # What the broker, or librdkafka for it, says of a message that no repetition makes acceptable.
 _REFUSED = frozenset(
     {
@@ -108,6 +110,7 @@ class Publisher:
                 _produce(producer, message, partial(settle, index))
             except KafkaException as error:
                 settle(index, error.args[0])
+        crash_point("relay.after_produce")
         while unanswered:
             producer.poll(_POLL_SECONDS)
             if unanswered and not keep_waiting(time.monotonic() - started_at):

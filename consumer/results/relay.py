@@ -20,7 +20,7 @@ import psycopg
 import structlog
 from psycopg import Connection
 
-from consumer.database import connect, is_outage, load_queries
+from consumer.database import connect, crash_point, is_outage, load_queries
 from consumer.results.outbox import OutboxTopic
 from consumer.results.publisher import Delivery, Publication, Publisher
 
@@ -134,12 +134,15 @@ class Relay:
         ]
 
     def _publish(self, connection: Connection[Any], publisher: Publisher, rows: Sequence[_Row], stop: Event) -> None:
+        crash_point("relay.before_produce")
         deliveries = publisher.publish(
             [Publication(self._topics[row.topic], row.key, row.value, row.headers) for row in rows],
             _Patience(connection, publisher, self._metrics, stop),
         )
         published = list(_published(rows, deliveries))
+        crash_point("relay.before_delete")
         connection.execute(_QUERIES["delete"], {"ids": [row.id for row in published]})
+        crash_point("relay.after_delete")
         for topic in {row.topic for row in published}:
             self._metrics.relay_published(topic, sum(row.topic == topic for row in published))
         failed = [(row, delivery) for row, delivery in zip(rows, deliveries, strict=True) if not delivery.acknowledged]
