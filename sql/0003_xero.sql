@@ -43,7 +43,10 @@ create table xero_lease (
     owner_lock bigint,
     epoch bigint not null default 0,
     expires_at timestamptz not null default '-infinity',
-    served_at timestamptz not null default '-infinity'
+    served_at timestamptz not null default '-infinity',
+    -- Our own count forbids calls until then: nobody need look before. A spent day still has its reserve for people.
+    rest_until timestamptz not null default '-infinity',
+    rest_window text
 );
 
 -- The rolling count of calls, per tenant. A call weighs until 60 s after its answer, so that no window on

@@ -107,6 +107,10 @@ class Lease:
         if connection.execute(_QUERIES["fence"], self._key()).fetchone() is None:
             raise LeaseLostError(f"The lease of {self.book} was taken over.")
 
+    def rest(self, connection: Connection[Any], seconds: float, window: str) -> None:
+        """Have nobody look at the tenant for `seconds`: its calls of the `window` (minute or day) are spent."""
+        connection.execute(_QUERIES["rest"], {**self._key(), "seconds": seconds, "window": window})
+
     def release(self, connection: Connection[Any]) -> None:
         """Give the lease back; harmless where it is somebody else's by now."""
         connection.execute(_QUERIES["release"], self._key())

@@ -41,5 +41,10 @@ update xero_lease
 set owner = null, owner_lock = null, expires_at = '-infinity', served_at = clock_timestamp()
 where tenant_id = %(book)s and epoch = %(epoch)s and owner = %(owner)s
 
+-- name: rest
+update xero_lease
+set rest_until = clock_timestamp() + %(seconds)s * interval '1 second', rest_window = %(window)s
+where tenant_id = %(book)s and epoch = %(epoch)s and owner = %(owner)s
+
 -- name: hold_presence
 select pg_try_advisory_lock(%(lock_space)s, %(owner_lock)s)

@@ -49,11 +49,18 @@ ready as (
         b.book,
         b.organisation_id,
         array_remove(array_agg(distinct c.clinic_id), null) as clinic_ids,
-        greatest(min(b.due_at), coalesce(max(g.frozen_until), '-infinity')) as ready_at,
-        bool_or(b.urgent_at <= now()) as urgent
+        greatest(
+            min(b.due_at),
+            coalesce(max(g.frozen_until), '-infinity'),
+            case
+                when max(l.rest_window) = 'day' and bool_or(b.urgent_at <= now()) then '-infinity'
+                else coalesce(max(l.rest_until), '-infinity')
+            end
+        ) as ready_at
     from by_book b
     left join lateral unnest(b.clinic_ids) c (clinic_id) on true
     left join xero_budget g on g.tenant_id = b.book
+    left join xero_lease l on l.tenant_id = b.book
     group by 1, 2
 )
 select

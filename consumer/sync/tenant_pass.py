@@ -202,6 +202,8 @@ class TenantPass:
             if not isinstance(answer, Wait):
                 return answer
             if answer.seconds > WORTH_WAITING_SECONDS or self._stopping():
+                if answer.window in {"minute", "day"}:
+                    self._lease.rest(self._connection, answer.seconds, answer.window)
                 self._stop = Ending(hold=Hold.LIMIT, wait_seconds=answer.seconds, free_attempt=True, keep_problem=True)
                 return None
             time.sleep(answer.seconds)
