@@ -1,41 +1,55 @@
-# The whole daily life: demo, test, check, bench, lock. Needs python3 and make; the rest goes into .venv.
+# The whole daily life: demo, test, check, format, bench, lock. Needs python3 and make; the rest goes into .venv.
+#
+#   make test ARGS="tests/xero -k contact"     some tests
+#   make test PYTHON=python3.12                another Python
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+RUN := $(VENV)/bin/python -m
+PIP_INSTALL := $(RUN) pip --quiet --disable-pip-version-check --no-input install --root-user-action=ignore
 
 .PHONY: demo test check format bench lock clean
 
 demo: $(STAMP)
-	$(VENV)/bin/hearlink-xero demo
+	$(RUN) consumer demo $(ARGS)
 
 test: $(STAMP)
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(RUN) pytest $(ARGS)
 
 check: $(STAMP)
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
 
 format: $(STAMP)
-	$(VENV)/bin/ruff format .
-	$(VENV)/bin/ruff check --fix .
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
 
 bench: $(STAMP)
-	$(VENV)/bin/python -m tests.bench $(ARGS)
+	$(RUN) tests.bench $(ARGS)
 
 # The lock files name versions and hashes, never a registry.
+LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" pyproject.toml
 lock: $(STAMP)
-	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--custom-compile-command "make lock" pyproject.toml --output-file requirements/runtime.txt
-	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--custom-compile-command "make lock" pyproject.toml --extra sandbox --group development \
-		--output-file requirements/development.txt
+	$(LOCK) --output-file requirements/runtime.txt
+	$(LOCK) --extra sandbox --group development --output-file requirements/development.txt
 
+# The stamp comes last: an installation that failed starts again.
 $(STAMP): pyproject.toml requirements/development.txt
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $@
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, and there is no $(PYTHON)." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; \
+		exit 1; }
+	@rm -f $@
+	@$(RUN) pip --version >/dev/null 2>&1 || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); } || { \
+		rm -rf $(VENV); \
+		echo "$(PYTHON) can't make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; \
+		exit 1; }
+	@echo "Installing the locked packages into $(VENV): one to three minutes the first time, and quiet until done ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements/development.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -1,4 +1,3 @@
-import os
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -60,11 +59,6 @@ def test_the_run_folder_of_the_embedded_broker_is_removed() -> None:
         assert folder is not None
         assert folder.exists()
     assert not folder.exists()
-
-
-@pytest.mark.skipif(os.environ.get("REQUIRE_APACHE_KAFKA") != "1", reason="REQUIRE_APACHE_KAFKA is not set")
-def test_the_run_has_the_real_kafka_that_it_requires(kafka: Broker) -> None:
-    assert "Apache Kafka" in kafka.description
 
 
 def test_produces_and_consumes(kafka: Broker, create_topic: CreateTopic) -> None:
