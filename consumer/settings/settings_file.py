@@ -121,14 +121,16 @@ class _Reader:
         for key in document:
             if key not in {"organisation", "clinic"}:
                 self._refuse(key, "is unknown; there are [organisation] and [[clinic]]")
-        if "organisation" not in document:
-            self._refuse("organisation", "is missing")
-        organisation = self._table(document.get("organisation", {}), "organisation")
-        organisation_id = self._id(organisation, "organisation") if "organisation" in document else ""
+        clinics = self._clinics(document.get("clinic", []))
+        organisation = document.get("organisation")
+        if not isinstance(organisation, dict):
+            wrong = "is missing" if organisation is None else "must be one table: a file is of one organisation"
+            self._refuse("organisation", wrong)
+            return FileSettings("", {}, clinics)
         return FileSettings(
-            organisation_id=organisation_id,
+            organisation_id=self._id(organisation, "organisation"),
             defaults=self._values(organisation, "organisation"),
-            clinics=self._clinics(document.get("clinic", [])),
+            clinics=clinics,
         )
 
     def _clinics(self, listed: Any) -> dict[str, dict[str, Value]]:
@@ -138,13 +140,15 @@ class _Reader:
         clinics: dict[str, dict[str, Value]] = {}
         for number, entry in enumerate(listed, start=1):
             place = f"clinic[{number}]"
-            clinic = self._table(entry, place)
-            clinic_id = self._id(clinic, place)
+            if not isinstance(entry, dict):
+                self._refuse(place, "must be a table")
+                continue
+            clinic_id = self._id(entry, place)
             if clinic_id:
                 place = f"{place} ({clinic_id})"
                 if clinic_id in clinics:
                     self._refuse(place, "is there twice")
-            clinics[clinic_id] = self._values(clinic, place)
+            clinics[clinic_id] = self._values(entry, place)
         return clinics
 
     def _id(self, table: Mapping[str, Any], place: str) -> str:
