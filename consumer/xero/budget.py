@@ -182,6 +182,10 @@ class Budget:
             row = _one(cursor.execute(_QUERIES["freeze"], parameters | freeze).fetchone())
         return cast("float", row["seconds"])
 
+    def release(self, connection: Connection[TupleRow], grant: Grant) -> None:
+        """Give back `grant`, of whose call nothing has left this machine."""
+        connection.execute(_QUERIES["release"], {"call_id": grant.call_id})
+
     def usage(self, connection: Connection[TupleRow], tenant_id: str) -> BudgetUsage:
         """Return where `tenant_id` stands, without taking any lock."""
         with connection.cursor(row_factory=dict_row) as cursor:

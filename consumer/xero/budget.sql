@@ -73,6 +73,9 @@ where tenant_id = %(tenant_id)s
 -- name: end_call
 update xero_call set ended_at = clock_timestamp() where id = %(call_id)s and ended_at is null;
 
+-- name: release
+delete from xero_call where id = %(call_id)s and ended_at is null;
+
 -- name: observe
 -- What Xero says is left, with what we count as used, is how many calls of ours fit into a window: less than the
 -- configured limit where others call in our name, or where Xero's limit is lower than ours.

@@ -26,7 +26,7 @@ from consumer.xero.errors import (
     XeroError,
 )
 from consumer.xero.payloads import BATCH_BYTES, IDEMPOTENCY_KEY_CHARACTERS, encode_body
-from consumer.xero.tokens import AccessToken, ConnectionSource
+from consumer.xero.tokens import AccessToken, ConnectionSource, TokenKeyError
 from consumer.xero.transport import BearerAuth, HttpAnswer, Transport
 
 # Where a 503 or 429 doesn't say for how long.
@@ -113,7 +113,7 @@ class XeroClient:
             raise ValueError(f"An Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARACTERS} characters.")
         request = _Request(tenant_id, method, path, params, content, idempotency_key)
         deadline = monotonic() + self._budget.call_seconds if grant is None else grant.deadline
-        token = self._tokens.access_token(organisation_id, tenant_id)
+        token = self._token(organisation_id, tenant_id, grant)
         grant = grant or self._grant(tenant_id, urgent=urgent)
         answer, wait_seconds = self._send(request, token, grant, deadline)
         if answer.status == HTTPStatus.UNAUTHORIZED:
@@ -130,6 +130,14 @@ class XeroClient:
                 raise
             self._tokens.take_tenant_out(organisation_id, tenant_id)
             raise DisconnectedError("Xero no longer lists the tenant", tenant_only=True) from None
+
+    def _token(self, organisation_id: str, tenant_id: str, grant: Grant | None) -> AccessToken:
+        try:
+            return self._tokens.access_token(organisation_id, tenant_id)
+        except (XeroError, TokenKeyError):
+            if grant is not None:
+                self._settle(grant, self._budget.release, grant)
+            raise
 
     def _grant(self, tenant_id: str, *, urgent: bool) -> Grant:
         with self._connections() as connection:
@@ -156,19 +164,20 @@ class XeroClient:
             outcome = str(answer.status)
         except XeroError as error:
             outcome = type(error).__name__
+            # One that was sent and has no answer weighs as long as it may be under way.
             if not error.sent:
-                self._end(grant, None)
+                self._settle(grant, self._budget.release, grant)
             raise
         finally:
             resource = request.path.partition("/")[0]
             self._on_call(CallRecord(request.tenant_id, request.method, resource, outcome, monotonic() - began))
-        return answer, self._end(grant, answer)
+        observation = read_observation(answer.status, answer.headers)
+        return answer, self._settle(grant, self._budget.end, grant, observation)
 
-    def _end(self, grant: Grant, answer: HttpAnswer | None) -> float | None:
-        observation = None if answer is None else read_observation(answer.status, answer.headers)
+    def _settle(self, grant: Grant, action: Callable[..., float | None], *arguments: object) -> float | None:
         try:
             with self._connections() as connection:
-                return self._budget.end(connection, grant, observation)
+                return action(connection, *arguments)
         except psycopg.Error as error:
             if not is_outage(error):
                 raise
@@ -275,11 +284,13 @@ def _error_document(answer: HttpAnswer) -> dict[str, Any]:
         return {"Message": answer.body[:_SHOWN_BYTES].decode(errors="replace").strip()} if plain else {}
 
 
-def _forbidden(messages: list[str]) -> DisconnectedError:
+def _forbidden(messages: list[str]) -> DisconnectedError | UnauthorisedError:
     said = " / ".join(messages)
     normalised = said.lower().replace(" ", "").replace("_", "")
-    if not said or "authenticationunsuccessful" in normalised:
+    if "authenticationunsuccessful" in normalised:
         return DisconnectedError("Xero no longer lets us into the tenant", tenant_only=True)
+    if not said:
+        return UnauthorisedError("Xero forbids the call and doesn't say why.")
     if "insufficientscope" in normalised or "scope" in normalised:
         return DisconnectedError(f"Xero was connected with too few rights: connect again and accept all ({said})")
     return DisconnectedError(f"Xero forbids it to the user who connected: {said}")

@@ -8,7 +8,7 @@ XeroError
 ├── AnswerLostError         time-out, reset, 5xx, unreadable answer. A read: RETRY. A write is IN DOUBT: LOOK UP
 ├── RequestRefusedError     the whole request is wrong: GIVE UP, someone must correct something (or we have a defect)
 ├── NotFoundError           404: GIVE UP; deleted there, or it lives in another tenant
-├── UnauthorisedError       401 with a token fresh from Xero, the tenant still being ours: RETRY later, growing delay
+├── UnauthorisedError       401 with a fresh token, or a 403 without a reason, the tenant still being ours: RETRY later
 └── DisconnectedError       access is gone: GIVE UP until someone connects again
 
 `sent` says of each whether the request may have reached Xero, `wrote` whether it may have changed anything there:
@@ -91,7 +91,7 @@ class NotFoundError(XeroError):
 
 
 class UnauthorisedError(XeroError):
-    """401 although the token was just refreshed and Xero still lists the tenant."""
+    """Xero refused a fresh token (401), or gives no reason (403), and doesn't say that the tenant is gone."""
 
 
 class DisconnectedError(XeroError):

@@ -133,15 +133,19 @@ def test_not_found_has_no_body(access: Access) -> None:
     assert isinstance(error_of(access, http_answer(404, b"", {"Content-Type": "text/html"})), NotFoundError)
 
 
-@pytest.mark.parametrize("detail", [b"AuthenticationUnsuccessful", b""])
-def test_a_tenant_that_refuses_us_is_noted_and_not_asked_again(access: Access, detail: bytes) -> None:
-    error = error_of(access, http_answer(403, _FORBIDDEN % detail if detail else b""))
+def test_a_tenant_that_refuses_us_is_noted_and_not_asked_again(access: Access) -> None:
+    error = error_of(access, http_answer(403, _FORBIDDEN % b"AuthenticationUnsuccessful"))
     assert isinstance(error, DisconnectedError)
     assert error.tenant_only
     with pytest.raises(DisconnectedError, match="taken out"):
         access.tenant.organisation()
     assert access.count_calls("/api.xro/2.0/Organisation") == 0
     assert access.state() == ("connected", None)
+
+
+def test_a_refusal_without_a_reason_does_not_take_a_tenant_out(access: Access) -> None:
+    assert isinstance(error_of(access, http_answer(403, b"")), UnauthorisedError)
+    assert access.tenant.organisation()
 
 
 def test_too_few_rights_are_named(access: Access) -> None:
@@ -182,8 +186,7 @@ def test_an_unreachable_xero_was_not_sent_to(access: Access) -> None:
         TenantClient(client, ORGANISATION, access.tenant_id).organisation()
     assert [record.outcome for record in access.records] == ["NotSentError"]
     with access.connections() as connection:
-        row = connection.execute("select ended_at is not null from xero_call").fetchone()
-    assert row == (True,)
+        assert connection.execute("select count(*) from xero_call").fetchone() == (0,)
 
 
 def test_a_lost_call_weighs_until_it_must_have_ended(access: Access, keys: Callable[[], str]) -> None:
@@ -199,6 +202,15 @@ def test_a_grant_that_ran_out_is_not_used(access: Access) -> None:
     with pytest.raises(NotSentError, match="No time"):
         access.client.call(ORGANISATION, access.tenant_id, "GET", "Organisation", grant=stale)
     assert access.count_calls("/api.xro/2.0/Organisation") == 0
+
+
+def test_a_grant_that_no_token_was_found_for_is_given_back(access: Access) -> None:
+    with access.connections() as connection:
+        grant = access.budget.grant(connection, access.tenant_id)
+        assert isinstance(grant, Grant)
+        with pytest.raises(DisconnectedError):
+            access.client.call("org-2", access.tenant_id, "GET", "Organisation", grant=grant)
+        assert connection.execute("select count(*) from xero_call").fetchone() == (0,)
 
 
 def test_a_grant_of_the_callers_is_used_up(access: Access) -> None:
