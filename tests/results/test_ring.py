@@ -1,6 +1,7 @@
 """The doorbell: what a retry request does to an order, and all that it must not do."""
 
 import itertools
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from consumer.contract import RetryRequest
+from consumer.database import connect
 from consumer.results import Rung, ring
 from tests.results.conftest import InsertOrder
 
@@ -170,3 +172,29 @@ def test_many_orders_in_one_statement(connection: Connection[Any], insert_order:
         insert_order(f"order-{number:03}", hold="problem")
     rung = ring(connection, [manual(f"order-{number:03}") for number in reversed(range(300))])
     assert list(rung.due) == [f"order-{number:03}" for number in range(300)]
+
+
+def test_two_that_ring_for_the_same_orders_do_not_block_each_other(
+    connection: Connection[Any], database_url: str, insert_order: InsertOrder
+) -> None:
+    order_ids = [f"order-{number:03}" for number in range(100)]
+    for order_id in order_ids:
+        insert_order(order_id, hold="problem")
+    failures: list[Exception] = []
+
+    def work(requests: list[RetryRequest]) -> None:
+        try:
+            with connect(database_url, name="test") as own:
+                for _ in range(20):
+                    ring(own, requests)
+        except Exception as error:  # noqa: BLE001 - judged below, in the test's own thread.
+            failures.append(error)
+
+    upwards = [manual(order_id) for order_id in order_ids]
+    threads = [threading.Thread(target=work, args=[requests]) for requests in (upwards, upwards[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert failures == []
+    assert connection.execute("select count(*) from orders where due_at <= now()").fetchone() == (100,)
