@@ -1,30 +1,27 @@
-"""Named places where a process may be made to die, so that tests can show that nothing is lost or doubled there.
+"""Named points at which a test ends this process with SIGKILL, to show that nothing depends on a good moment.
 
-`CRASH_POINT=name` kills the process (SIGKILL) when it first passes the point, `CRASH_POINT=name:3` at the third time.
-`CRASH_POINTS_PASSED=file` appends the name of every point when it is first passed: how tests see that none was missed.
-Unset, which is how it runs in production, a point costs one look at a global.
+`CRASH_POINT=name` kills at the first pass of the point `name`, `CRASH_POINT=name:3` at the third.
+`CRASH_POINTS_FILE=path` appends the name of each point passed to that file. Without the two, a point costs nothing.
 """
 
 import os
 import signal
+from collections import Counter
 from pathlib import Path
-from threading import Lock
 
-_wanted, _, _nth = os.environ.get("CRASH_POINT", "").partition(":")
-_passed_file = os.environ.get("CRASH_POINTS_PASSED", "")
-_armed = bool(_wanted or _passed_file)
-_times: dict[str, int] = {}
-_lock = Lock()
+_POINT, _, _NTH = os.environ.get("CRASH_POINT", "").partition(":")
+_FILE = os.environ.get("CRASH_POINTS_FILE", "")
+_ACTIVE = bool(_POINT or _FILE)
+_passed: Counter[str] = Counter()
 
 
 def crash_point(name: str) -> None:
-    """Die here if the environment says so."""
-    if not _armed:
+    """Do nothing, unless the environment says to die here or to note that this point was passed."""
+    if not _ACTIVE:
         return
-    with _lock:
-        times = _times[name] = _times.get(name, 0) + 1
-        if times == 1 and _passed_file:
-            with Path(_passed_file).open("a", encoding="utf-8") as file:
-                file.write(f"{name}\n")
-        if name == _wanted and times == int(_nth or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+    _passed[name] += 1
+    if _FILE:
+        with Path(_FILE).open("a", encoding="utf-8") as file:
+            file.write(f"{name}\n")
+    if name == _POINT and _passed[name] == int(_NTH or 1):
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,203 @@
+"""A batch: messages of several partitions, decoded and checked, with where each partition goes on after them."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+
+from consumer.contract import (
+    DeadLetter,
+    Decoder,
+    Header,
+    ImpossibleValueError,
+    MessageDecoder,
+    RetryRequest,
+    UndecodableError,
+    check,
+)
+from consumer.contract.check import ID_CHARACTERS_MAX
+from consumer.orders import ImpossibleEventError, OrderEvent
+from consumer.projection.claims import Claim
+
+_TRACE_PARENT = "traceparent"
+_TRACE_PARENT_CHARACTERS = 55
+_HEX = frozenset(b"0123456789abcdef-")
+
+
+@dataclass(eq=False)
+class Segment:
+    """The messages of one partition in a batch, in their order.
+
+    `events` and `origins` go side by side: an event and the message that it came in. What could not be read is among
+    the `letters`; retry requests are among the `rings`.
+    """
+
+    claim: Claim
+    first_offset: int
+    next_offset: int
+    message_count: int = 0
+    events: list[OrderEvent] = field(default_factory=list)
+    origins: list[Message] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    rings: list[RetryRequest] = field(default_factory=list)
+
+
+class Batch:
+    """The segments of a batch by partition; grows message by message."""
+
+    def __init__(self) -> None:
+        self.segments: dict[tuple[str, int], Segment] = {}
+        self.message_count = 0
+
+
+class Reader:
+    """Decodes messages into batches. For one thread."""
+
+    def __init__(self, decoder: Decoder, messages: MessageDecoder, orders_topic: str) -> None:
+        self._decode = decoder.decode
+        self._messages = messages
+        self._orders_topic = orders_topic
+
+    def read(self, messages: list[Message], claims: Mapping[tuple[str, int], Claim], batch: Batch) -> None:
+        """Take `messages` into `batch`; what belongs to no living claim is dropped, since somebody else reads it.
+
+        Raises:
+            RegistryUnavailableError: a schema can't be had at present. What was taken stays in the batch, and a
+                repeated call with the same messages goes on after it.
+        """
+        orders_topic = self._orders_topic
+        segments: dict[tuple[Any, Any], Segment | None] = {}
+        for message in messages:
+            place = (message.topic(), message.partition())
+            offset: Any = message.offset()
+            if place not in segments:
+                segments[place] = _segment(place, claims, batch)
+            segment = segments[place]
+            if segment is None or offset < segment.next_offset:
+                continue
+            if place[0] == orders_topic:
+                self._read_event(segment, message)
+            else:
+                self._read_retry(segment, message)
+            segment.next_offset = segment.claim.read_position = offset + 1
+            segment.message_count += 1
+            batch.message_count += 1
+
+    def _read_event(self, segment: Segment, message: Message) -> None:
+        headers = message.headers()
+        try:
+            event = self._decode(message.value(), trace_parent(headers) if headers else None)
+            check(event, message.key())
+        except (UndecodableError, ImpossibleEventError) as error:
+            segment.letters.append(dead_letter(message, error))
+            return
+        segment.events.append(event)
+        segment.origins.append(message)
+
+    def _read_retry(self, segment: Segment, message: Message) -> None:
+        try:
+            request = self._messages.decode_retry(message.value(), message.key(), _timestamp(message) or _now())
+        except UndecodableError as error:
+            segment.letters.append(dead_letter(message, error))
+            return
+        segment.rings.append(request)
+
+
+def _segment(place: tuple[Any, Any], claims: Mapping[tuple[str, int], Claim], batch: Batch) -> Segment | None:
+    """Return where the messages of a partition go, or None where they are somebody else's."""
+    claim = claims.get(place)
+    if claim is None or not claim.is_alive:
+        return None
+    segment = batch.segments.get(place)
+    if segment is None or segment.claim is not claim:
+        segment = batch.segments[place] = Segment(claim, claim.read_position, claim.read_position)
+    return segment
+
+
+def trace_parent(headers: Any) -> str | None:
+    """Return W3C's `traceparent` of a message's headers, where there is a well-formed one."""
+    for name, value in headers.items() if isinstance(headers, dict) else headers:
+        if name == _TRACE_PARENT and isinstance(value, bytes) and len(value) == _TRACE_PARENT_CHARACTERS:
+            parts = value.split(b"-")
+            if _HEX.issuperset(value) and [len(part) for part in parts] == [2, 32, 16, 2] and parts[0] != b"ff":
+                return value.decode()
+    return None
+
+
+def dead_letter(message: Message, error: Exception, *, event: OrderEvent | None = None) -> DeadLetter:
+    """Return the dead letter of `message`, which can't be used because of `error`."""
+    reason = "refused"
+    order_id, organisation_id = None, None
+    if isinstance(error, UndecodableError):
+        reason = "undecodable"
+    elif isinstance(error, ImpossibleEventError):
+        reason = "impossible"
+    if isinstance(error, UndecodableError | ImpossibleValueError):
+        order_id, organisation_id = error.order_id, error.organisation_id
+    if event is not None:
+        order_id, organisation_id = event.order_id, event.organisation_id
+    headers: Any = message.headers() or ()
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return DeadLetter(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        reason=reason,
+        detail=_plain_text(str(error)),
+        dead_at=_now(),
+        message_timestamp=_timestamp(message),
+        key=_as_bytes(message.key()),
+        value=_as_bytes(message.value()),
+        headers=tuple(Header(_plain_text(name), _as_bytes(value)) for name, value in pairs),
+        order_id=_id_text(order_id) or _key_text(message.key()),
+        organisation_id=_id_text(organisation_id),
+    )
+
+
+def headers_json(letter: DeadLetter) -> str:
+    """Return a dead letter's headers for the table: a list of objects with `name` and base64 `value`."""
+    return msgspec.json.encode(
+        [
+            {"name": header.name, "value": None if header.value is None else base64.b64encode(header.value).decode()}
+            for header in letter.headers
+        ]
+    ).decode()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _timestamp(message: Message) -> datetime | None:
+    kind, milliseconds = message.timestamp()
+    # Producers may write any number; what no calendar has is left out, the bytes are kept in any case.
+    if kind == TIMESTAMP_NOT_AVAILABLE or not 0 <= milliseconds < _MILLISECONDS_MAX:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+_MILLISECONDS_MAX = 32_503_680_000_000  # The year 3000.
+
+
+def _as_bytes(value: Any) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _plain_text(text: str) -> str:
+    """Return `text` without what Postgres refuses."""
+    return text.replace("\x00", "?").encode("utf-8", "replace").decode()
+
+
+def _key_text(key: Any) -> str | None:
+    try:
+        return _id_text((_as_bytes(key) or b"").decode())
+    except UnicodeDecodeError:
+        return None
+
+
+def _id_text(text: str | None) -> str | None:
+    return _plain_text(text)[:ID_CHARACTERS_MAX] if text else None

@@ -1,0 +1,146 @@
+"""Claiming partitions: who may write which, and where each goes on.
+
+The row of a partition holds the next offset and an epoch. A claim adds one to the epoch, which waits for an open
+transaction of the former owner; from then on that owner's writes match no row.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+from psycopg import Connection
+
+from consumer.database import load_queries
+from consumer.projection.errors import OffsetLostError
+
+_QUERIES = load_queries(__file__, "queries.sql")
+_LOG = structlog.get_logger()
+_KAFKA_SECONDS = 10.0
+
+
+class Watermarks(NamedTuple):
+    """What the log of a partition holds: offsets from `low` to before `high`; and its topic's id, where known."""
+
+    low: int
+    high: int
+    topic_id: str | None
+
+
+@dataclass(eq=False)
+class Claim:
+    """One partition, owned under `epoch`.
+
+    `position` is the next offset as Postgres has it, `read_position` the one after the last message that was read,
+    `log_end` the one after the last that the log held when it was claimed.
+    The claim is dead once the partition was revoked or lost, or a write under it matched no row; it never comes alive
+    again.
+    """
+
+    topic: str
+    partition: int
+    epoch: int
+    position: int
+    read_position: int
+    log_end: int
+    is_alive: bool = True
+    fenced_at: float | None = field(default=None)
+
+    def fence(self) -> None:
+        """Note that somebody else claimed the partition."""
+        self.is_alive = False
+        self.fenced_at = time.monotonic()
+
+
+class Claimer:
+    """Claims partitions in Postgres and holds them against what Kafka's log has."""
+
+    def __init__(self, admin: AdminClient, owner: str, replaceable_topic: str) -> None:
+        """Messages of `replaceable_topic` may be lost without harm: it goes on where its log begins."""
+        self._admin = admin
+        self._owner = owner
+        self._replaceable_topic = replaceable_topic
+
+    def look(self, consumer: Consumer, partitions: list[TopicPartition]) -> dict[tuple[str, int], Watermarks]:
+        """Ask Kafka what it holds of `partitions`.
+
+        Raises:
+            KafkaException: the brokers don't answer.
+        """
+        topic_ids = self._topic_ids({partition.topic for partition in partitions})
+        found = {}
+        for partition in partitions:
+            low, high = consumer.get_watermark_offsets(partition, timeout=_KAFKA_SECONDS)
+            found[partition.topic, partition.partition] = Watermarks(low, high, topic_ids.get(partition.topic))
+        return found
+
+    def claim(
+        self, connection: Connection[Any], watermarks: Mapping[tuple[str, int], Watermarks]
+    ) -> dict[tuple[str, int], Claim]:
+        """Claim the partitions of `watermarks`; one that no one ever claimed begins where its log does.
+
+        Raises:
+            OffsetLostError: the log doesn't have what comes next; nothing was claimed.
+            psycopg.Error: the database is away or refused.
+        """
+        keys = list(watermarks)
+        claims = {}
+        with connection.transaction():
+            rows = connection.execute(
+                _QUERIES["claim"],
+                {
+                    "owner": self._owner,
+                    "topics": [topic for topic, _ in keys],
+                    "partitions": [partition for _, partition in keys],
+                    "first_offsets": [watermarks[key].low for key in keys],
+                    "topic_ids": [watermarks[key].topic_id for key in keys],
+                },
+            ).fetchall()
+            for topic, partition, next_offset, epoch, topic_id in rows:
+                log = watermarks[topic, partition]
+                position = next_offset
+                fault = _fault(log, next_offset, topic_id)
+                if fault:
+                    position = self._begin_anew(connection, topic, partition, log, fault)
+                claims[topic, partition] = Claim(topic, partition, epoch, position, position, log.high)
+        return claims
+
+    def _begin_anew(self, connection: Connection[Any], topic: str, partition: int, log: Watermarks, fault: str) -> int:
+        if topic != self._replaceable_topic:
+            raise OffsetLostError(
+                f"{topic}[{partition}]: {fault}. Events may be missing, so the projection doesn't go on by itself. "
+                "Have HearLink publish the orders concerned again, or accept the gap; then write into the table "
+                "partition_offset, in the partition's row, where to go on (next_offset; topic_id null where the topic "
+                f"is a new one; the log now holds {log.low} to {log.high}), and start the consumer again."
+            )
+        # A retry request is a doorbell: the table finds all due orders without it.
+        _LOG.warning("retry_topic_begun_anew", topic=topic, partition=partition, fault=fault, next_offset=log.low)
+        connection.execute(
+            _QUERIES["reposition"],
+            {"topic": topic, "partition": partition, "next_offset": log.low, "topic_id": log.topic_id},
+        )
+        return log.low
+
+    def _topic_ids(self, topics: set[str]) -> dict[str, str]:
+        """Return the topics' ids; a broker that doesn't tell them costs that check, no more."""
+        ids = {}
+        try:
+            answers = self._admin.describe_topics(TopicCollection(sorted(topics)), request_timeout=_KAFKA_SECONDS)
+            for topic, answer in answers.items():
+                ids[topic] = str(answer.result().topic_id)
+        except KafkaException as error:
+            _LOG.warning("topic_id_unknown", topics=sorted(topics), error=str(error))
+        return ids
+
+
+def _fault(log: Watermarks, next_offset: int, topic_id: str | None) -> str | None:
+    if topic_id is not None and log.topic_id is not None and topic_id != log.topic_id:
+        return f"the topic was deleted and created anew (its id was {topic_id} and is {log.topic_id})"
+    if next_offset < log.low:
+        return f"the log begins at {log.low}, but {next_offset} comes next: retention removed what was not read yet"
+    if next_offset > log.high:
+        return f"the log ends at {log.high}, but {next_offset} comes next: it was cut off, or is another cluster's"
+    return None

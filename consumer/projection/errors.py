@@ -1,0 +1,23 @@
+"""What ends the projection, as a tree. Outages of Postgres, Kafka or the registry are not in it: they are waited for.
+
+ProjectionError         stop the process; a person must act, and the text says how
+├── BrakeError          too many messages are bad: the schema is broken, not the messages
+├── OffsetLostError     the log no longer has what Postgres says comes next
+└── OwnershipError      another consumer group writes the same projection
+"""
+
+
+class ProjectionError(Exception):
+    """The projection can't go on by itself; nothing of the present batch was written."""
+
+
+class BrakeError(ProjectionError):
+    """The share or the run of bad messages is too high; none of this batch went to the dead letters."""
+
+
+class OffsetLostError(ProjectionError):
+    """Retention passed the stored offset, or the topic was created anew: going on would skip events silently."""
+
+
+class OwnershipError(ProjectionError):
+    """A partition that the group gave to this consumer stays claimed by someone else."""

@@ -1,0 +1,310 @@
+"""The poll loop: messages of the orders and the retry topic, in batches, to the writer; partitions come and go."""
+
+import threading
+import time
+from collections import deque
+from typing import Any
+
+import psycopg
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from psycopg import Connection
+
+from consumer.contract import Decoder, Encoder, MessageDecoder, RegistryUnavailableError
+from consumer.database import connect, is_outage
+from consumer.projection.batch import Batch, Reader
+from consumer.projection.brake import Brake
+from consumer.projection.claims import Claim, Claimer
+from consumer.projection.errors import OffsetLostError, OwnershipError, ProjectionError
+from consumer.projection.kafka import consumer_properties, create_admin, create_consumer, is_incremental
+from consumer.projection.metrics import NoMetrics, ProjectionMetrics
+from consumer.projection.pipeline import Backoff, Pipeline
+from consumer.projection.settings import ProjectionSettings
+from consumer.projection.writer import BatchWriter
+
+_LOG = structlog.get_logger()
+# How long a quiet loop waits for a message; a message ends the wait at once.
+_POLL_SECONDS = 0.2
+# While the writer is behind for longer than this, the partitions are paused and the group is answered.
+_PATIENCE_SECONDS = 1.0
+_LAG_SECONDS = 1.0
+# A consumer that lost its group learns so within its session's time-out; after that, the group itself is at fault.
+_FENCED_MAX_SECONDS = 60.0
+
+
+class _StoppedError(Exception):
+    """Somebody asked to stop while a callback waited."""
+
+
+class Projection:
+    """Projects the orders topic into Postgres, and rings the doorbell of the retry topic, until told to stop."""
+
+    def __init__(
+        self,
+        settings: ProjectionSettings,
+        decoder: Decoder,
+        messages: MessageDecoder,
+        encoder: Encoder,
+        metrics: ProjectionMetrics | None = None,
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics or NoMetrics()
+        self._reader = Reader(decoder, messages, settings.orders_topic)
+        writer = BatchWriter(
+            encoder, settings.dead_letter_topic, Brake(settings.orders_topic, settings.brake), self._metrics
+        )
+        self._pipeline = Pipeline(writer, settings.database_url, self._metrics)
+        admin = create_admin(settings.bootstrap_servers, settings.kafka_config)
+        self._claimer = Claimer(admin, settings.owner, settings.retry_topic)
+        self._is_incremental = is_incremental(consumer_properties(settings))
+        self._consumer: Consumer = create_consumer(settings)
+        self._claims: dict[tuple[str, int], Claim] = {}
+        # What was received and not read yet, with the claims at its time: a message that came under a claim which is
+        # gone must not count for a later one of the same partition, or what lies between would be skipped.
+        self._inbox: deque[tuple[dict[tuple[str, int], Claim], list[Message]]] = deque()
+        self._is_paused = False
+        self._lag: dict[tuple[str, int], int] = {}
+        self._lag_at = 0.0
+        self._stop = threading.Event()
+        self._connection: Connection[Any] | None = None
+        self.last_poll = time.monotonic()
+
+    def run(self, stop: threading.Event) -> None:
+        """Project until `stop` is set. Outages are waited for; nothing is skipped.
+
+        Raises:
+            ProjectionError: a person must act; the text says how.
+            Exception: a defect. Whatever was not committed is read again after a restart.
+        """
+        self._stop = stop
+        self._pipeline.start()
+        try:
+            self._consumer.subscribe(
+                [self._settings.orders_topic, self._settings.retry_topic],
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
+            while not stop.is_set():
+                self._step()
+        except _StoppedError:
+            _LOG.info("projection_stopped_while_claiming")
+        finally:
+            self._close()
+
+    def lag(self) -> dict[tuple[str, int], int]:
+        """Return how many messages of each owned partition wait, by (topic, partition); at most a second old."""
+        return dict(self._lag)
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether everything that Kafka was last seen to hold is written."""
+        return self._pipeline.is_idle and not self._inbox and bool(self._lag) and not any(self._lag.values())
+
+    def _step(self) -> None:
+        self._receive()
+        if self._inbox:
+            batch = Batch()
+            self._decode(batch)
+            if batch.message_count:
+                self._hand_over(batch)
+        self._pipeline.check()
+        self._commit_to_kafka()
+        self._look_after_claims()
+
+    def _receive(self) -> None:
+        """Wait for a message, then take what lies ready with it, without waiting for more."""
+        started = time.perf_counter()
+        self.last_poll = time.monotonic()
+        self._resume()
+        if not self._inbox:
+            first = self._consumer.poll(_POLL_SECONDS)
+            self._take([] if first is None else [first])
+            if first is not None:
+                self._take(self._consumer.consume(self._settings.batch_messages_max - 1, 0))
+        self._metrics.phase("poll", time.perf_counter() - started)
+
+    def _take(self, messages: list[Message]) -> None:
+        good = []
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._on_message_error(message, error)
+            else:
+                good.append(message)
+        if good:
+            self._inbox.append((dict(self._claims), good))
+
+    def _decode(self, batch: Batch) -> None:
+        started = time.perf_counter()
+        backoff = Backoff(self._stop)
+        while self._inbox and not self._stop.is_set() and batch.message_count < self._settings.batch_messages_max:
+            claims, messages = self._inbox[0]
+            try:
+                self._reader.read(messages, claims, batch)
+                self._inbox.popleft()
+            except RegistryUnavailableError as error:
+                _LOG.warning("projection_waits", part="registry", error=str(error), action="trying again by itself")
+                self._hold(backoff, "registry")
+        self._metrics.phase("decode", time.perf_counter() - started)
+
+    def _hand_over(self, batch: Batch) -> None:
+        started = time.perf_counter()
+        while not self._stop.is_set() and not self._pipeline.offer(batch, _PATIENCE_SECONDS):
+            self._pause()
+            self._poll_paused()
+        self._metrics.phase("wait", time.perf_counter() - started)
+
+    def _hold(self, backoff: Backoff, reason: str) -> None:
+        self._pause()
+        self._poll_paused()
+        self._metrics.waiting(reason=reason, seconds=backoff.wait())
+
+    def _poll_paused(self) -> None:
+        """Answer the group, which asks for a poll now and then. What comes all the same is kept for later."""
+        self.last_poll = time.monotonic()
+        message = self._consumer.poll(0)
+        if message is not None:
+            self._take([message])
+        self._pipeline.check()
+        self._commit_to_kafka()
+
+    def _pause(self) -> None:
+        # Repeated on purpose: partitions that were assigned meanwhile are paused as well.
+        self._consumer.pause(self._consumer.assignment())
+        self._is_paused = True
+
+    def _resume(self) -> None:
+        if self._is_paused:
+            self._consumer.resume(self._consumer.assignment())
+            self._is_paused = False
+
+    def _commit_to_kafka(self, *, wait: bool = False) -> None:
+        committed = self._pipeline.take_committed()
+        if not committed:
+            return
+        offsets = [
+            TopicPartition(topic, partition, offset)
+            for (topic, partition), offset in committed.items()
+            if (topic, partition) in self._claims
+        ]
+        if not offsets:
+            return
+        try:
+            if wait:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+            else:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            # Only lag tools read it; Postgres has the truth.
+            _LOG.info("offsets_not_mirrored", error=str(error))
+
+    def _look_after_claims(self) -> None:
+        now = time.monotonic()
+        if now < self._lag_at + _LAG_SECONDS:
+            return
+        self._lag_at = now
+        lag = {}
+        for (topic, number), claim in self._claims.items():
+            if claim.fenced_at is not None and now > claim.fenced_at + _FENCED_MAX_SECONDS:
+                raise OwnershipError(
+                    f"{topic}[{number}] was claimed by another consumer, yet the group still gives it to this one. Do "
+                    "two groups (KAFKA_GROUP_ID) write to one database? Stop one of them, then start this one again."
+                )
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
+            lag[topic, number] = max(0, max(high, claim.log_end) - claim.position)
+        self._lag = lag
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        claims = self._claim(consumer, partitions)
+        self._claims.update(claims)
+        positions = [
+            TopicPartition(claim.topic, claim.partition, claim.position) for claim in claims.values() if claim.is_alive
+        ]
+        if self._is_incremental:
+            consumer.incremental_assign(positions)
+        else:
+            consumer.assign(positions)
+        self._lag_at = 0.0
+        self._metrics.rebalance("assigned", len(partitions))
+        _LOG.info(
+            "partitions_assigned",
+            partitions=[f"{claim.topic}[{claim.partition}]@{claim.position}" for claim in claims.values()],
+        )
+
+    def _claim(self, consumer: Consumer, partitions: list[TopicPartition]) -> dict[tuple[str, int], Claim]:
+        """Claim until it succeeds: an outage of Postgres or Kafka is waited for."""
+        backoff = Backoff(self._stop)
+        while partitions:
+            if self._stop.is_set():
+                raise _StoppedError
+            part = "kafka"
+            try:
+                watermarks = self._claimer.look(consumer, partitions)
+                part = "postgres"
+                if self._connection is None:
+                    self._connection = connect(self._settings.database_url, name="projection claims")
+                return self._claimer.claim(self._connection, watermarks)
+            except (KafkaException, psycopg.Error) as error:
+                if isinstance(error, psycopg.Error) and not is_outage(error):
+                    raise
+                _LOG.warning("claim_waits", part=part, error=str(error).strip(), action="trying again by itself")
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            self._metrics.waiting(reason=part, seconds=backoff.wait())
+        return {}
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # The transaction under way ends first; afterwards none can begin with these partitions.
+        with self._pipeline.transaction_lock:
+            self._drop(partitions)
+        self._commit_to_kafka()
+        self._unassign(consumer, partitions, "revoked")
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # They belong to somebody else already, whose claim fences a write that is under way.
+        self._drop(partitions)
+        self._unassign(consumer, partitions, "lost")
+
+    def _drop(self, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            claim = self._claims.get((partition.topic, partition.partition))
+            if claim is not None:
+                claim.is_alive = False
+
+    def _unassign(self, consumer: Consumer, partitions: list[TopicPartition], kind: str) -> None:
+        for partition in partitions:
+            self._claims.pop((partition.topic, partition.partition), None)
+            self._lag.pop((partition.topic, partition.partition), None)
+        if self._is_incremental:
+            consumer.incremental_unassign(partitions)
+        else:
+            consumer.unassign()
+        self._metrics.rebalance(kind, len(partitions))
+        _LOG.info(
+            "partitions_given_up", kind=kind, partitions=[f"{part.topic}[{part.partition}]" for part in partitions]
+        )
+
+    def _on_message_error(self, message: Message, error: KafkaError) -> None:
+        place = f"{message.topic()}[{message.partition()}]"
+        if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001 -- its name
+            raise OffsetLostError(
+                f"{place}: the log no longer has the offset that comes next ({error.str()}): retention was quicker, or "
+                "the log was cut off. Start the consumer again; its start says what is missing and what to do."
+            )
+        if error.fatal():
+            raise ProjectionError(
+                f"Kafka's client can't go on ({error.name()}): {error.str()}. Start the consumer again."
+            )
+        _LOG.warning("kafka_consumer_error", place=place, code=error.name(), error=error.str())
+
+    def _close(self) -> None:
+        self._pipeline.close()
+        try:
+            self._commit_to_kafka(wait=True)
+            self._consumer.close()
+        except KafkaException as error:
+            _LOG.warning("consumer_not_closed_cleanly", error=str(error))
+        if self._connection is not None:
+            self._connection.close()

@@ -1,0 +1,141 @@
+-- name: claim
+-- Waits for a transaction that still writes under the former epoch, so that nobody starts too early.
+insert into partition_offset as stored (topic, partition, next_offset, epoch, owner, topic_id)
+select topic, partition, first_offset, 1, %(owner)s, topic_id
+from unnest(%(topics)s::text[], %(partitions)s::integer[], %(first_offsets)s::bigint[], %(topic_ids)s::text[])
+    as claimed (topic, partition, first_offset, topic_id)
+order by topic, partition
+on conflict (topic, partition) do update
+set
+    epoch = stored.epoch + 1,
+    owner = excluded.owner,
+    topic_id = coalesce(stored.topic_id, excluded.topic_id),
+    claimed_at = now()
+returning stored.topic, stored.partition, stored.next_offset, stored.epoch, stored.topic_id
+
+-- name: reposition
+update partition_offset
+set next_offset = %(next_offset)s, topic_id = %(topic_id)s
+where topic = %(topic)s and partition = %(partition)s
+
+-- name: swap
+update partition_offset as stored
+set next_offset = batch.next_offset, updated_at = now()
+from unnest(
+    %(topics)s::text[], %(partitions)s::integer[], %(epochs)s::bigint[], %(expected)s::bigint[],
+    %(next_offsets)s::bigint[]
+) as batch (topic, partition, epoch, expected, next_offset)
+where stored.topic = batch.topic
+  and stored.partition = batch.partition
+  and stored.epoch = batch.epoch
+  and stored.next_offset = batch.expected
+
+-- name: stored
+select topic, partition, epoch, next_offset
+from partition_offset
+where (topic, partition) in (select * from unnest(%(topics)s::text[], %(partitions)s::integer[]))
+
+-- name: load
+select
+    order_id, organisation_id, clinic_id, sequence, missing::text, revision, event_id,
+    (extract(epoch from occurred_at) * 1000000)::bigint, trace_parent, actor, state::text
+from orders
+where order_id = any(%(order_ids)s)
+order by order_id
+for update
+
+-- name: upsert
+insert into orders as stored (
+    order_id, organisation_id, clinic_id, patient_id, invoice_id, invoice_number, issued_on, currency, total,
+    sequence, missing, revision, event_id, occurred_at, trace_parent, state,
+    -- The revision that the fold began with: 0 for a new order, which is right for a row that is inserted, and
+    -- what the update below compares.
+    synced_revision,
+    due_at, priority, trigger, requested_revision, actor, pending_since
+)
+select
+    order_id, organisation_id, clinic_id, patient_id, invoice_id, invoice_number, issued_on, currency, total,
+    sequence, missing, revision, event_id, timestamptz 'epoch' + occurred_at_us * interval '1 microsecond',
+    trace_parent, state,
+    base_revision,
+    now(),
+    case when requested_revision is null then 1 else 0 end,
+    case when requested_revision is null then 'auto' else 'manual' end,
+    requested_revision,
+    actor,
+    timestamptz 'epoch' + first_change_at_us * interval '1 microsecond'
+from json_to_recordset(%(rows)s::json) as row (
+    order_id text, organisation_id text, clinic_id text, patient_id text, invoice_id text, invoice_number text,
+    issued_on date, currency text, total numeric, sequence bigint, missing int8multirange, revision bigint,
+    base_revision bigint, event_id text, occurred_at_us bigint, trace_parent text, state jsonb,
+    requested_revision bigint, actor text, first_change_at_us bigint
+)
+on conflict (order_id) do update
+set
+    organisation_id = excluded.organisation_id,
+    clinic_id = excluded.clinic_id,
+    patient_id = excluded.patient_id,
+    invoice_id = excluded.invoice_id,
+    invoice_number = excluded.invoice_number,
+    issued_on = excluded.issued_on,
+    currency = excluded.currency,
+    total = excluded.total,
+    sequence = excluded.sequence,
+    missing = excluded.missing,
+    revision = excluded.revision,
+    event_id = excluded.event_id,
+    occurred_at = excluded.occurred_at,
+    trace_parent = excluded.trace_parent,
+    state = excluded.state,
+    projected_at = now(),
+    -- An order in doubt is looked up in Xero first, whatever changes meanwhile; the look-up sets it free.
+    due_at = case
+        when stored.hold = 'in_doubt' then stored.due_at
+        -- A person waits for it.
+        when excluded.requested_revision is not null or stored.requested_revision > stored.synced_revision then now()
+        -- An order that is edited many times a second is pushed every two seconds, with all its edits: the people
+        -- at the desk don't notice, the day's budget of calls does.
+        else greatest(now(), stored.pushed_at + interval '2 seconds')
+    end,
+    hold = case when stored.hold = 'in_doubt' then stored.hold end,
+    attempts = 0,
+    priority = excluded.priority * (not coalesce(stored.requested_revision > stored.synced_revision, false))::integer,
+    trigger = case when stored.requested_revision > stored.synced_revision then 'manual' else excluded.trigger end,
+    requested_revision = coalesce(excluded.requested_revision, stored.requested_revision),
+    actor = case
+        when excluded.requested_revision is null and stored.requested_revision > stored.synced_revision
+            then stored.actor
+        else excluded.actor
+    end,
+    pending_since = case
+        when stored.revision > stored.synced_revision then coalesce(stored.pending_since, excluded.pending_since)
+        else excluded.pending_since
+    end
+where stored.revision = excluded.synced_revision
+
+-- name: register_clinics
+insert into clinic (organisation_id, clinic_id)
+select organisation_id, clinic_id
+from unnest(%(organisation_ids)s::text[], %(clinic_ids)s::text[]) as seen (organisation_id, clinic_id)
+order by organisation_id, clinic_id
+on conflict do nothing
+
+-- name: dead_letters
+insert into dead_letter (
+    topic, partition, "offset", message_timestamp, key, value, headers, organisation_id, order_id, reason, detail, dead_at
+)
+select topic, partition, "offset", message_timestamp, key, value, headers::jsonb, organisation_id, order_id, reason, detail, dead_at
+from unnest(
+    %(topics)b::text[], %(partitions)b::integer[], %(offsets)b::bigint[], %(timestamps)b::timestamptz[],
+    %(keys)b::bytea[], %(values)b::bytea[], %(headers)b::text[], %(organisation_ids)b::text[], %(order_ids)b::text[],
+    %(reasons)b::text[], %(details)b::text[], %(dead_ats)b::timestamptz[]
+) as letter (
+    topic, partition, "offset", message_timestamp, key, value, headers, organisation_id, order_id, reason, detail, dead_at
+)
+on conflict (topic, partition, "offset") do nothing
+
+-- name: wake_sync
+select pg_notify('hearlink_due', '')
+
+-- name: offsets_of_topic
+select partition, next_offset from partition_offset where topic = %(topic)s
