@@ -88,16 +88,19 @@ class Catalogue:
         return {entry.code for _, pattern, entry in self._patterns if pattern.search(text)}
 
     def local(self, code: str, *, xero_message: str | None = None, **values: object) -> Problem:
-        """Return the problem `code` that the service found itself; `values` are those of the entry's `sample`.
+        """Return the problem `code` that the service found itself.
+
+        `values` are those of the entry's `sample`; more do no harm, so that a caller can pass all it knows.
 
         Raises:
-            KeyError: there is no such entry, or it wants other values: a defect of the caller.
+            KeyError: there is no such entry, or a value is missing: a defect of the caller.
         """
         entry = self.entries.get(code)
         if entry is None or entry.sample is None:
             raise KeyError(f"The catalogue has no problem {code!r} that is found without asking Xero.")
-        if values.keys() != entry.sample.keys():
-            raise KeyError(f"Problem {code!r} wants the values {sorted(entry.sample)}, not {sorted(values)}.")
+        missing = entry.sample.keys() - values.keys()
+        if missing:
+            raise KeyError(f"Problem {code!r} wants the values {sorted(entry.sample)}; {sorted(missing)} are missing.")
         return _problem(entry, {name: str(value) for name, value in values.items()}, xero_message)
 
 

@@ -237,7 +237,13 @@ def test_xeros_words_can_stand_beside_what_we_found_ourselves() -> None:
     assert CATALOGUE.local("xero_disconnected", xero_message="invalid_grant").xero_message == "invalid_grant"
 
 
-def test_wrong_values_or_codes_are_a_defect_that_says_so() -> None:
+def test_a_caller_may_pass_more_than_an_entry_wants() -> None:
+    assert CATALOGUE.local("no_tenant", clinic_id="clinic-3") == CATALOGUE.local(
+        "no_tenant", clinic_id="clinic-3", order_id="order-1"
+    )
+
+
+def test_missing_values_or_unknown_codes_are_a_defect_that_says_so() -> None:
     with pytest.raises(KeyError, match="clinic_id"):
         CATALOGUE.local("no_tenant")
     with pytest.raises(KeyError, match="no problem 'no_such'"):
