@@ -44,6 +44,7 @@ class Api:
         self.control = xero.control
         self.tenant_id = tenant_id
         self.session = requests.Session()
+        _open_sessions.append(self.session)
         self.session.headers.update(
             {
                 "Authorization": f"Bearer {access_token}",
@@ -99,6 +100,15 @@ class Api:
     def allocate(self, note_id: str, invoice_id: str, amount: float) -> Reply:
         body = {"Amount": amount, "Invoice": {"InvoiceID": invoice_id}, "Date": DAY}
         return self.put(f"CreditNotes/{note_id}/Allocations", body)
+
+
+_open_sessions: list[requests.Session] = []
+
+
+def close_sessions() -> None:
+    """Close what the test's clients hold open: a socket left behind is a warning, and warnings are errors."""
+    while _open_sessions:
+        _open_sessions.pop().close()
 
 
 def line(**changes: Any) -> Json:

@@ -5,7 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from consumer.sandbox.xero import Limits, XeroSimulator
-from tests.sandbox.xero.client import Api
+from tests.sandbox.xero.client import Api, close_sessions
+
+
+@pytest.fixture(autouse=True)
+def _closed_sessions() -> Iterator[None]:
+    yield
+    close_sessions()
 
 
 @pytest.fixture
