@@ -50,12 +50,17 @@ def produce_retries(
     ]
 
 
+def is_operators(request: RetryRequest) -> bool:
+    """Whether a person rang: the service's own requests always tell the attempt that failed."""
+    return request.trigger == "manual" or request.attempt is None
+
+
 def ring(connection: Connection[Any], requests: Sequence[RetryRequest]) -> Rung:
     """Make the orders of `requests` due, in the caller's transaction, in one statement.
 
-    A person's request goes before all else and lifts every hold but one: an order in doubt stays so until Xero was
-    looked up, and remembers the request. A plain retry only brings the time forward, and only where it is as new as
-    the order's attempts. Requests commute and may be lost, doubled or late.
+    A person's request, or a tool's (any without an attempt), goes before all else and lifts every hold but one: an
+    order in doubt stays so until Xero was looked up, and remembers the request. A planned retry only brings the time
+    forward, and only where it is as new as the order's attempts. Requests commute and may be lost, doubled or late.
     """
     if not requests:
         return Rung((), ())
@@ -63,7 +68,7 @@ def ring(connection: Connection[Any], requests: Sequence[RetryRequest]) -> Rung:
         _QUERIES["ring"],
         {
             "order_ids": [request.order_id for request in requests],
-            "manual": [request.trigger == "manual" for request in requests],
+            "manual": [is_operators(request) for request in requests],
             "attempts": [request.attempt for request in requests],
             "not_before": [request.not_before for request in requests],
             "actors": [request.actor for request in requests],

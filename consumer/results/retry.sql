@@ -22,12 +22,12 @@ effect as (
         -- A retry that is older than the order's last attempt must not cut the present wait short.
         min(coalesce(request.not_before, now())) filter (
             where not request.manual
-              and (request.attempt is null or request.attempt >= locked.attempts)
+              and request.attempt >= locked.attempts
               and (locked.revision > locked.synced_revision or locked.hold is not null)
               and locked.hold is distinct from 'in_doubt'
         ) as due_at,
         locked.hold is not distinct from 'in_doubt' as in_doubt,
-        locked.problem_id is not null or coalesce(locked.hold, 'manual') <> 'manual' as had_failed
+        locked.problem_id is not null or coalesce(locked.hold, '') in ('problem', 'retry', 'connection') as had_failed
     from locked
     join request using (order_id)
     group by locked.order_id, locked.hold, locked.problem_id

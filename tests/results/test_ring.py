@@ -25,7 +25,14 @@ def manual(order_id: str = "order-1", **fields: Any) -> RetryRequest:
 
 
 def retry(order_id: str = "order-1", **fields: Any) -> RetryRequest:
-    return RetryRequest(order_id=order_id, requested_at=NOW, **fields)
+    return RetryRequest(order_id=order_id, requested_at=NOW, **{"attempt": 9, **fields})
+
+
+def test_a_request_without_an_attempt_is_a_persons(connection: Connection[Any], insert_order: InsertOrder) -> None:
+    insert_order("order-1", hold="manual")
+    assert ring(connection, [retry(attempt=None, actor="kcat")]).due == ("order-1",)
+    row = read(connection)
+    assert (row["hold"], row["priority"], row["actor"]) == (None, 0, "kcat")
 
 
 def read(connection: Connection[Any], order_id: str = "order-1") -> dict[str, Any]:
@@ -55,7 +62,7 @@ def test_a_persons_request_makes_the_order_due_before_all_else(
     assert row["requested_revision"] == 4
     assert row["actor"] == "user-1"
     assert row["attempts"] == 9
-    assert row["trigger"] == ("manual" if hold in {"manual", None} else "retry")
+    assert row["trigger"] == ("retry" if hold in {"problem", "retry", "connection"} else "manual")
 
 
 def test_a_request_for_an_order_with_a_problem_is_a_retry_of_it(
@@ -113,9 +120,9 @@ def test_a_retry_without_a_time_is_due_at_once(connection: Connection[Any], inse
     assert read(connection)["is_due"]
 
 
-@pytest.mark.parametrize(("attempt", "due_at"), [(3, LATER), (4, SOON), (5, SOON), (None, SOON)])
+@pytest.mark.parametrize(("attempt", "due_at"), [(3, LATER), (4, SOON), (5, SOON)])
 def test_a_retry_older_than_the_last_attempt_changes_nothing(
-    connection: Connection[Any], insert_order: InsertOrder, attempt: int | None, due_at: datetime
+    connection: Connection[Any], insert_order: InsertOrder, attempt: int, due_at: datetime
 ) -> None:
     insert_order("order-1", revision=3, synced_revision=1, hold="retry", due_at=LATER, attempts=4)
     ring(connection, [retry(attempt=attempt, not_before=SOON)])
