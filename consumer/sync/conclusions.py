@@ -3,7 +3,7 @@
 import random
 import time
 
-from consumer.results import Outcome, Problem
+from consumer.results import Outcome, Problem, Trigger
 from consumer.sync.back_off import ATTEMPTS, back_off_seconds
 from consumer.sync.gate import Hold
 from consumer.sync.job import Ending, Job
@@ -23,7 +23,9 @@ class Conclusions:
         """End `job`."""
         job.ending = ending
         self._minutes.finish(job)
-        if ending.synced and job.row.pending_since is not None:
+        # What waited for a person, or was held by a problem, says nothing of how quick the service is.
+        by_itself = job.row.shown_trigger is Trigger.AUTO and job.called
+        if ending.synced and by_itself and job.row.pending_since is not None:
             self._services.metrics.order_synced(max(time.time() - job.row.pending_since, 0.0))
 
     def end_if_through(self, job: Job) -> None:
