@@ -112,10 +112,12 @@ class Gateway:
 
     def _take_down(self, request: web.Request, body: bytes) -> Exchange:
         tenant_id = request.headers.get("xero-tenant-id")
+        # Before the lock: whoever reads a large ledger meanwhile must not shift the time of arrival.
+        at_seconds = self._world.clock.seconds()
         with self._world.lock:
             call = Call(
                 sequence=0,
-                at_seconds=self._world.clock.seconds(),
+                at_seconds=at_seconds,
                 tenant_id=tenant_id,
                 method=request.method,
                 path=request.path,

@@ -34,7 +34,12 @@ class IdempotencyStore(Generic[AnswerType]):
         return entry
 
     def open(self, client_id: str, key: str, fingerprint: str, now_seconds: float) -> Entry[AnswerType]:
-        """Take down a key's first request."""
+        """Take down a key's first request; keys of more than six minutes ago are dropped."""
+        while self._entries:
+            oldest = next(iter(self._entries))
+            if self._entries[oldest].first_at_seconds + KEPT_SECONDS > now_seconds:
+                break
+            del self._entries[oldest]
         entry: Entry[AnswerType] = Entry(fingerprint, now_seconds)
         self._entries[client_id, key] = entry
         return entry

@@ -17,7 +17,7 @@ _UNLIMITED = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Calls allowed; 0 switches a limit off.
+    """Calls allowed; 0 switches a limit off (the headers then say that 1,000,000 are left).
 
     Attributes:
         per_minute: Per tenant in any 60 seconds.

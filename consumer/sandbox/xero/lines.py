@@ -59,10 +59,10 @@ class LineReader:
         self.problems: defaultdict[int, list[str]] = defaultdict(list)
 
     def read(self, elements: Sequence[Json], old: Sequence[Line]) -> tuple[Line, ...]:
-        """The new lines. With a LineItemID the old line is updated, without one a line is made."""
+        """The new lines. With a LineItemID the old line is updated (once), without one a line is made."""
         known = {line.line_item_id: line for line in old}
         return tuple(
-            self._read_line(index, element, known.get(element.get("LineItemID", "")))
+            self._read_line(index, element, known.pop(element.get("LineItemID", ""), None))
             for index, element in enumerate(elements)
         )
 

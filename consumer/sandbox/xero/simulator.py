@@ -26,7 +26,8 @@ _START_SECONDS = 30.0
 class XeroSimulator:
     """A Xero on ``http://localhost:<port>``.
 
-    Use it as a context manager, or `start` and `stop` it. Tenants are set up through `control`.
+    Use it as a context manager, or `start` and `stop` it: started again it has the same address and the same books,
+    as after an outage. Tenants are set up through `control`.
 
     Args:
         host: Where to listen.
@@ -73,6 +74,8 @@ class XeroSimulator:
         Raises:
             OSError: The port is taken.
         """
+        self._started.clear()
+        self._failure = None
         self._thread = threading.Thread(target=self._run, name="xero-simulator", daemon=True)
         self._thread.start()
         if not self._started.wait(_START_SECONDS):
@@ -118,7 +121,8 @@ class XeroSimulator:
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port, backlog=1024).start()
-            self.url = f"http://{self._host}:{runner.addresses[0][1]}"
+            self._port = runner.addresses[0][1]
+            self.url = f"http://{self._host}:{self._port}"
             self._started.set()
             await self._stopping.wait()
             gateway.release()

@@ -21,7 +21,7 @@ def description_path() -> Path:
 def description() -> dict[str, Any]:
     path = description_path()
     if not path.is_file():
-        pytest.skip(f"Xero's OpenAPI description is not at {path}; XERO_OPENAPI can say where it is")
+        pytest.skip(f"xero_accounting.yaml is not here ({path}); XERO_OPENAPI can say where it is")
     with path.open("rb") as file:
         loaded: dict[str, Any] = yaml.load(file, Loader=yaml.CSafeLoader)
     return loaded

@@ -164,6 +164,17 @@ def test_a_tenants_id_follows_from_its_name() -> None:
         assert first.control.demo_tenant("B", tenant_id="11111111-1111-1111-1111-111111111111") != ""
 
 
+def test_books_outlive_an_outage(api: Api) -> None:
+    api.contact("Ada Byron")
+    url = api.xero.url
+    api.xero.stop()
+    with pytest.raises(requests.ConnectionError):
+        api.get("Organisation")
+    api.xero.start()
+    assert api.xero.url == url
+    assert api.get("Contacts").body["Contacts"][0]["Name"] == "Ada Byron"
+
+
 def test_a_taken_port_is_an_error(xero: XeroSimulator) -> None:
     port = int(xero.url.rpartition(":")[2])
     with pytest.raises(OSError, match="address already in use"):

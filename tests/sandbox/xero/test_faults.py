@@ -86,7 +86,7 @@ def test_a_dripping_answer_arrives_whole(api: Api) -> None:
 
 
 def test_a_dripping_answer_outlives_a_timeout_between_bytes(api: Api) -> None:
-    api.control.add_fault(Fault(kind="drip", bytes_per_second=5))
+    api.control.add_fault(Fault(kind="drip", bytes_per_second=50))
     address = f"{api.xero.url}/api.xro/2.0/Organisation"
     with requests.get(address, headers=dict(api.session.headers), stream=True, timeout=30) as answer:
         assert answer.status_code == 200
@@ -109,7 +109,7 @@ def test_held_answers(api: Api, kind: str, kept_while_held: list[str]) -> None:
 def test_a_caller_that_gives_up_does_not_stop_the_commit(api: Api) -> None:
     api.control.add_fault(Fault(kind="delay_before"))
     with pytest.raises(requests.Timeout):
-        api.session.put(f"{api.xero.url}/api.xro/2.0/Contacts", json={"Name": "A"}, timeout=0.05)
+        api.session.put(f"{api.xero.url}/api.xro/2.0/Contacts", json={"Name": "A"}, timeout=(30, 0.05))
     assert names(api) == []
     api.control.clear_faults()
     while names(api) != ["A"]:

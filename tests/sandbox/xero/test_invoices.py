@@ -217,6 +217,18 @@ def test_lines_with_an_id_are_updated_without_one_are_new_and_absent_ones_go(api
     assert untouched["LineItems"] == changed["LineItems"]
 
 
+def test_a_line_id_must_be_the_invoices_own_and_comes_once(api: Api) -> None:
+    contact_id = api.contact()
+    one, other = (api.invoice(contact_id) for _ in range(2))
+    own = one["LineItems"][0]["LineItemID"]
+    strange = other["LineItems"][0]["LineItemID"]
+    message = "The line item with the specified LineItemID could not be found"
+    for ids in ([strange], [own, own]):
+        lines = [line(LineItemID=line_id) for line_id in ids]
+        reply = api.post(f"Invoices/{one['InvoiceID']}", {"LineItems": lines})
+        assert reply.messages[0] == message
+
+
 def test_more_than_an_id_updates_the_contact_and_its_errors_are_nested(api: Api) -> None:
     contact_id = api.contact("Ada Byron")
     api.invoice(contact_id, Contact={"ContactID": contact_id, "EmailAddress": "ada@example.org"})

@@ -1,7 +1,10 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.sandbox.xero import Fault, Limits, XeroSimulator
+from consumer.sandbox.xero import Fault, Limits
 from consumer.sandbox.xero.limits import RateLimiter
 from tests.sandbox.xero.client import Api
 
@@ -50,18 +53,20 @@ def test_the_apps_limit_spans_tenants_and_names_no_time(api: Api) -> None:
     assert "Retry-After" not in replies[2].headers
 
 
-def test_five_calls_at_a_time(xero: XeroSimulator, api: Api) -> None:
-    limiter = RateLimiter()
-    limiter.set_limits("t", Limits())
-    assert [limiter.enter("t", "app", 0.0) for _ in range(5)] == [None] * 5
-    rejection = limiter.enter("t", "app", 0.0)
-    assert rejection is not None
-    assert (rejection.problem, rejection.retry_after_seconds) == ("concurrent", None)
-    limiter.leave("t")
-    assert limiter.enter("t", "app", 0.0) is None
-    assert limiter.usage["t"].most_concurrent == 5
+def test_five_calls_at_a_time(api: Api) -> None:
+    api.control.add_fault(Fault(kind="delay_before", count=5))
+    with ThreadPoolExecutor(5) as pool:
+        held = [pool.submit(api.get, "Organisation") for _ in range(5)]
+        while len(api.control.calls(api.tenant_id)) < 5:
+            time.sleep(0.005)
+        sixth = api.get("Organisation")
+        api.control.release_delayed()
+        assert [one.result().status for one in held] == [200] * 5
+    assert sixth.status == 429
+    assert sixth.headers["X-Rate-Limit-Problem"] == "concurrent"
+    assert "Retry-After" not in sixth.headers
     assert api.get("Organisation").status == 200
-    assert xero.control.statistics()["tenants"][api.tenant_id]["most_concurrent"] == 1
+    assert api.control.statistics()["tenants"][api.tenant_id]["most_concurrent"] == 5
 
 
 def test_refused_calls_write_nothing_and_keep_no_key(api: Api) -> None:
