@@ -3,6 +3,7 @@
 import importlib.resources
 import logging
 import os
+import signal
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -78,7 +79,7 @@ class EmbeddedBroker:
                 [_broker_program(), "broker", "--listener-url", url, "--advertised-listener-url", url],
                 folder=self._folder,
                 log=self._folder / "broker.log",
-                stop_timeout_seconds=5.0,
+                stop_signal=signal.SIGKILL,  # It holds nothing worth saving, and asked politely it waits for clients.
             )
             answers = metadata_probe(self.bootstrap_servers)
             self._process.wait_until(answers, timeout_seconds=self.start_timeout_seconds)
