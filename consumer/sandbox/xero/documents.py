@@ -25,7 +25,6 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "DELETED": frozenset(),
 }
 FIRST_STATUSES = frozenset({"DRAFT", "SUBMITTED", "AUTHORISED"})
-APPROVED = frozenset({"AUTHORISED", "PAID"})
 ENDED = frozenset({"VOIDED", "DELETED"})
 AMOUNT_TYPES = {"exclusive": "Exclusive", "inclusive": "Inclusive", "notax": "NoTax"}
 _LONGEST_TEXT = 255

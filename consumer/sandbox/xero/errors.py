@@ -21,7 +21,6 @@ DUE_DATE_REQUIRED = "The document DueDate field must be specified."
 TOTALS_DIFFER = "The invoice total does not equal the sum of the lines."
 APPROVAL_LIMIT = "You have reached the limit of invoices you can approve"
 SENT_TO_CONTACT_WARNING = "Only AUTHORISED invoices may have SentToContact updated."
-INVOICE_NOT_FOUND = "An existing invoice with the specified ID could not be found"
 
 # Lines
 ACCOUNT_REQUIRED = "Account code or ID must be specified"
