@@ -87,6 +87,12 @@ def contact_body(patient: Patient, name: str, left_out: frozenset[str]) -> tuple
     return body, tuple(warnings)
 
 
+def contact_details_hash(patient: Patient) -> str:
+    """Return a hash of what a contact is created with and never changed: e-mail, phone and address together."""
+    body, _ = contact_body(patient, "", frozenset())
+    return content_hash({key: body.get(key) for key in ("EmailAddress", "Phones", "Addresses")})
+
+
 def rename_body(patient: Patient, name: str, contact_id: str) -> dict[str, Any]:
     """Return the change of a contact's name and nothing else of it."""
     return {"ContactID": contact_id, "Name": name, **_person(patient)}
@@ -198,6 +204,9 @@ def _address(address: Address) -> dict[str, str]:
     body = {"AddressType": "POBOX"}
     for source, target, length in _ADDRESS_FIELDS:
         value = (getattr(address, source) or "").strip()[:length]
+        # Xero takes words there and nothing else; the address is worth having without.
+        if target == "Country" and not value.replace(" ", "").isalpha():
+            continue
         if value:
             body[target] = value
     return body

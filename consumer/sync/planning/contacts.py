@@ -11,10 +11,18 @@ def plan_contact(draft: Draft) -> None:
     """Plan the patient's contact: made at the first sync, later kept in step by its name alone."""
     patient = draft.patient
     name = bodies.contact_name(patient)
+    details = bodies.contact_details_hash(patient)
     link = draft.links.get(LinkKind.CONTACT, patient.patient_id)
     if link is None:
-        _create_contact(draft, name)
-    elif link.detail.get("name") != name and link.detail.get("refused_name") != name:
+        _create_contact(draft, name, details)
+        return
+    if link.detail.get("details", details) != details:
+        draft.skip(
+            Operation.CONTACT_RENAME, patient.patient_id, "contact_details_not_sent", {"patient_id": patient.patient_id}
+        )
+    refused = link.detail.get("refused_name") == name and not draft.circumstances.rename_again
+    if link.detail.get("name") != name and not refused:
+        known = {key: value for key, value in link.detail.items() if key != "refused_name"}
         body = bodies.rename_body(patient, name, link.xero_id or "")
         draft.add(
             Stage.CONTACT_RENAME,
@@ -24,15 +32,17 @@ def plan_contact(draft: Draft) -> None:
             body=body,
             target_id=link.xero_id,
             reasons=("the patient's name changed",),
-            detail={**link.detail, "name": name},
+            detail={**known, "name": name},
         )
 
 
-def _create_contact(draft: Draft, name: str) -> None:
+def _create_contact(draft: Draft, name: str, details: str) -> None:
     patient = draft.patient
     suffix = draft.circumstances.suffix
     full_name = bodies.suffixed_name(name, patient.patient_id, whole_id=suffix > 1) if suffix else name
     body, warnings = bodies.contact_body(patient, full_name, draft.circumstances.left_out)
+    if name != " ".join(f"{patient.first_name} {patient.last_name}".split()):
+        warnings = (*warnings, "name_mended")
     if suffix:
         warnings = (*warnings, "name_with_number")
     draft.add(
@@ -43,5 +53,5 @@ def _create_contact(draft: Draft, name: str) -> None:
         body=body,
         reasons=("the patient has no contact in this Xero organisation yet",),
         warnings=warnings,
-        detail={"name": name},
+        detail={"name": name, "details": details},
     )

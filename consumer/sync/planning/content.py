@@ -1,5 +1,6 @@
 """Fingerprints of what is sent: how the planner sees that nothing, or only a certain part, has changed. Pure."""
 
+from decimal import Decimal
 from typing import Any
 
 from consumer.orders import Payment
@@ -7,6 +8,7 @@ from consumer.sync.link import Link
 from consumer.sync.planning import bodies
 
 _MAPPING = frozenset({"AccountCode", "AccountID", "TaxType"})
+ANOTHER_INVOICE = "the order has another invoice now"
 _MONEY = ("Quantity", "UnitAmount", "DiscountAmount", "TaxType")
 
 
@@ -25,15 +27,18 @@ def document_hashes(body: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def document_differences(link: Link, hashes: dict[str, str]) -> list[str]:
-    """Say in words what differs between what was sent and what would be sent."""
+def document_differences(link: Link, hashes: dict[str, str], total: Decimal) -> list[str]:
+    """Say in words what differs between what was sent and what would be sent; `total` is HearLink's own."""
     if link.content_hash == "":
         return ["what Xero holds is not known for sure"]
     if link.detail.get("order") == hashes["order"]:
         return ["accounts or tax rates of its categories changed"]
     if link.detail.get("money") == hashes["money"]:
         return ["texts, dates, reference or contact changed"]
-    return ["amounts changed"]
+    in_xero, in_hearlink = link.detail.get("total"), str(bodies.cents(total))
+    if in_xero is None or Decimal(in_xero) == Decimal(in_hearlink):
+        return ["amounts changed"]
+    return [f"amounts changed: {Decimal(in_xero):.2f} in Xero, {in_hearlink} in HearLink"]
 
 
 def payment_detail(payment: Payment) -> dict[str, str]:
@@ -60,4 +65,4 @@ def payment_differences(payment: Payment, link: Link) -> tuple[str, ...]:
     changed = [
         f"{words[key]} {link.detail[key]} → {now[key]}" for key in now if link.detail.get(key, now[key]) != now[key]
     ]
-    return tuple(changed) or ("changed in HearLink",)
+    return tuple(changed) or (ANOTHER_INVOICE,)

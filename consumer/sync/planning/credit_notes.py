@@ -52,7 +52,8 @@ def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
 def _allocation(draft: Draft, note: CreditNote, link: Link | None, invoice: Invoice) -> None:
     allocation = draft.links.get(LinkKind.ALLOCATION, note.credit_note_id)
     replaced = link is not None and note_differs(draft, note, link)
-    if allocation is not None and not replaced and allocation.status is not LinkStatus.REMOVED:
+    moves = allocation is not None and allocation.status is not LinkStatus.GONE and draft.on_another_invoice(allocation)
+    if allocation is not None and allocation.status is not LinkStatus.REMOVED and not replaced and not moves:
         return
     invoice_link = draft.links.standing(LinkKind.INVOICE, invoice.invoice_id)
     total = note.total if link is None or replaced else Decimal(str(link.detail.get("total", note.total)))

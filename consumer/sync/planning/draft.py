@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
-from consumer.orders import Order, Patient
+from consumer.orders import Order, Patient, Payment
 from consumer.results import Operation
 from consumer.settings import ClinicSettings
 from consumer.sync.link import Link, LinkKind, Links, LinkStatus
+from consumer.sync.planning import bodies
 from consumer.sync.step import Finding, Plan, Stage, Step
 
 
@@ -17,7 +18,7 @@ class Circumstances(msgspec.Struct, frozen=True):
 
     `patient` is the patient as last seen on any order (None: as seen on this one). `left_out` names contact fields that
     Xero refused. `suffix` is 0 for the plain name, 1 for the short suffix, 2 for the whole id, after Xero refused the
-    one before.
+    one before. `rename_again`: a name that Xero refused before is worth another try.
     """
 
     hearlink_url: str
@@ -25,6 +26,7 @@ class Circumstances(msgspec.Struct, frozen=True):
     base_currency: str | None = None
     left_out: frozenset[str] = frozenset()
     suffix: int = 0
+    rename_again: bool = False
 
 
 class Draft:
@@ -44,6 +46,19 @@ class Draft:
         """Return the id of the patient's contact, None before it is made."""
         link = self.links.get(LinkKind.CONTACT, self.patient.patient_id)
         return None if link is None else link.xero_id
+
+    def payments(self) -> list[Payment]:
+        """Return the payments that stand and are of more than nothing: Xero takes no others."""
+        return [payment for payment in self.order.payments if bodies.cents(payment.amount) > 0]
+
+    def on_another_invoice(self, link: Link) -> bool:
+        """Whether a payment or allocation stands on an invoice that the order has given up for another one."""
+        if self.order.invoice is None:
+            return False
+        invoice = self.links.get(LinkKind.INVOICE, self.order.invoice.invoice_id)
+        if invoice is not None and invoice.status is LinkStatus.GONE:
+            return False
+        return link.detail.get("invoice_id") != (None if invoice is None else invoice.xero_id)
 
     def finished(self) -> Plan:
         """Return the plan, its steps in the order of their stages."""

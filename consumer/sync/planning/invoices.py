@@ -63,7 +63,7 @@ def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
         line_item_ids={} if link is None else link.detail.get("line_item_ids", {}),
     )
     hashes = content.document_hashes(body)
-    needs_authorised = bool(order.payments or order.credit_notes)
+    needs_authorised = bool(draft.payments() or order.credit_notes)
     detail = {**hashes, "number": invoice.number, "line_ids": [line.line_id for line in invoice.lines]}
     if link is None:
         authorised = needs_authorised or draft.settings.invoice_status is InvoiceStatus.AUTHORISED
@@ -83,7 +83,8 @@ def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
     authorise = needs_authorised and link.status is LinkStatus.DRAFT
     differs = link.content_hash != hashes["content"] and not _only_mapping_of_settled(draft, link, hashes)
     if differs or authorise:
-        _update_invoice(draft, link, body if differs else None, hashes, detail, authorise=authorise)
+        reasons = content.document_differences(link, hashes, invoice.total) if differs else []
+        _update_invoice(draft, link, body if differs else None, hashes, detail, reasons, authorise=authorise)
     return True
 
 
@@ -93,17 +94,15 @@ def _update_invoice(
     body: dict[str, Any] | None,
     hashes: dict[str, str],
     detail: dict[str, Any],
+    reasons: list[str],
     *,
     authorise: bool,
 ) -> None:
     element = {"InvoiceID": link.xero_id, **(body or {})}
-    reasons = []
-    if body is not None:
-        reasons.extend(content.document_differences(link, hashes))
     if authorise:
         # Left out otherwise: what people did to the status in Xero is theirs.
         element["Status"] = "AUTHORISED"
-        reasons.append("a payment or credit note needs it authorised")
+        reasons = [*reasons, "a payment or credit note needs it authorised"]
     draft.add(
         Stage.INVOICE_UPDATE,
         Operation.INVOICE_AUTHORISE if authorise else Operation.INVOICE_UPDATE,
@@ -129,9 +128,14 @@ def _only_mapping_of_settled(draft: Draft, link: Link, hashes: dict[str, str]) -
 
 def _explain_gone_invoice(draft: Draft, link: Link, hashes: dict[str, str]) -> bool:
     wants = link.content_hash != hashes["content"]
-    wants |= any(draft.links.get(LinkKind.PAYMENT, p.payment_id) is None for p in draft.order.payments)
-    wants |= any(draft.links.get(LinkKind.CREDIT_NOTE, n.credit_note_id) is None for n in draft.order.credit_notes)
+    wants |= any(_is_missing(draft, LinkKind.PAYMENT, payment.payment_id) for payment in draft.payments())
+    wants |= any(_is_missing(draft, LinkKind.CREDIT_NOTE, note.credit_note_id) for note in draft.order.credit_notes)
     if wants:
         number = link.detail.get("number", "")
         draft.fail(Operation.INVOICE_UPDATE, link.local_id, "deleted_in_xero", {"kind": f"The invoice {number}"})
     return False
+
+
+def _is_missing(draft: Draft, kind: LinkKind, local_id: str) -> bool:
+    link = draft.links.get(kind, local_id)
+    return link is None or link.status is LinkStatus.REMOVED

@@ -2,7 +2,7 @@
 
 from consumer.orders import Invoice, Payment
 from consumer.results import Operation
-from consumer.sync.link import LinkKind, LinkStatus
+from consumer.sync.link import Link, LinkKind, LinkStatus
 from consumer.sync.planning import bodies, content
 from consumer.sync.planning.draft import Draft
 from consumer.sync.step import Stage
@@ -20,7 +20,7 @@ def plan_payment(draft: Draft, payment: Payment, invoice: Invoice) -> None:
             values = {"kind": f"The payment of {bodies.cents(payment.amount)}"}
             draft.fail(Operation.PAYMENT_CREATE, payment.payment_id, "deleted_in_xero", values, blocking=False)
         return
-    if link is not None and link.status is not LinkStatus.REMOVED and link.content_hash == hashed:
+    if link is not None and link.status is not LinkStatus.REMOVED and not payment_differs(draft, payment, link):
         return
     if draft.settings.payment_account is None:
         values = {"missing": "the payment account"}
@@ -41,3 +41,8 @@ def plan_payment(draft: Draft, payment: Payment, invoice: Invoice) -> None:
         reasons=("not in Xero yet" if link is None else "the changed payment takes the old one's place",),
         detail=dict(content.payment_detail(payment)),
     )
+
+
+def payment_differs(draft: Draft, payment: Payment, link: Link) -> bool:
+    """Whether the payment that Xero holds must make way for another one: Xero's payments can't be edited."""
+    return link.content_hash != content.payment_hash(payment) or draft.on_another_invoice(link)

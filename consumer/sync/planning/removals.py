@@ -1,10 +1,12 @@
 """What goes away in Xero, before what needs its room."""
 
+from consumer.orders import Payment
 from consumer.results import Operation
 from consumer.sync.link import Link, LinkKind
-from consumer.sync.planning import content
+from consumer.sync.planning import bodies, content
 from consumer.sync.planning.credit_notes import note_differs
 from consumer.sync.planning.draft import Draft
+from consumer.sync.planning.payments import payment_differs
 from consumer.sync.step import Stage
 
 
@@ -16,7 +18,7 @@ def plan_removals(draft: Draft) -> None:
         payment = payments.get(link.local_id)
         if payment is None:
             _delete_payment(draft, link, ("deleted in HearLink",))
-        elif link.content_hash != content.payment_hash(payment):
+        elif payment_differs(draft, payment, link) and _can_be_made_again(draft, payment):
             _delete_payment(draft, link, content.payment_differences(payment, link))
     notes = {note.credit_note_id: note for note in order.credit_notes}
     for link in draft.standing(LinkKind.CREDIT_NOTE):
@@ -26,6 +28,15 @@ def plan_removals(draft: Draft) -> None:
             _void(draft, link)
         elif note_differs(draft, note, link):
             _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_CREATE, "edited in HearLink")
+        else:
+            allocation = draft.links.standing(LinkKind.ALLOCATION, link.local_id)
+            if allocation is not None and draft.on_another_invoice(allocation):
+                _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_ALLOCATE, content.ANOTHER_INVOICE)
+
+
+def _can_be_made_again(draft: Draft, payment: Payment) -> bool:
+    """Whether what is to take the payment's place can follow: else it stays until it can."""
+    return draft.settings.payment_account is not None or bodies.cents(payment.amount) <= 0
 
 
 def _delete_payment(draft: Draft, link: Link, reasons: tuple[str, ...]) -> None:
