@@ -26,6 +26,8 @@ ANSWER_BYTES = 32_000_000
 # A connection that lay idle for longer is not used again: a server that closes it just as we send leaves a write in
 # doubt, and opening a new one costs less than looking things up.
 IDLE_SECONDS = 15.0
+# Time-outs of the socket back the watchdog, they don't race it.
+_MARGIN_SECONDS = 1.0
 _CHUNK_BYTES = 65_536
 
 
@@ -79,7 +81,7 @@ class Transport:
         remaining = deadline - monotonic()
         if remaining <= 0:
             raise NotSentError(f"No time was left to send {method} {url}.")
-        exchange = _Exchange()
+        exchange = _Exchange(remaining)
         watchdog = threading.Timer(remaining, exchange.expire)
         watchdog.daemon = True
         watchdog.start()
@@ -92,7 +94,7 @@ class Transport:
                 headers=headers,
                 data=body,
                 auth=auth,
-                timeout=(min(self._connect_seconds, remaining), remaining),
+                timeout=(min(self._connect_seconds, remaining), remaining + _MARGIN_SECONDS),
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -134,7 +136,8 @@ class Transport:
 class _Exchange:
     """What the watchdog needs of an exchange in progress: its socket, and whether anything was sent on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self.sent = False
         self.expired = False
         self._over = False
@@ -146,6 +149,9 @@ class _Exchange:
             if self.expired:
                 raise NewConnectionError(connection, "the deadline passed before anything was sent")
             self._socket = connection.sock
+            if self._socket is not None:
+                # Else the time-out for connecting would hold for sending, too; ending it is the watchdog's.
+                self._socket.settimeout(self._seconds + _MARGIN_SECONDS)
             self.sent = True
 
     def expire(self) -> None:
@@ -227,7 +233,8 @@ def _complete(exchange: _Exchange, answer: HttpAnswer, method: str, url: str) ->
 def _explain(exchange: _Exchange, method: str, url: str, error: Exception) -> NotSentError | AnswerLostError:
     if not exchange.sent:
         return NotSentError(f"{method} {url} could not be sent: {_root(error)}")
-    if exchange.expired:
+    # The socket's own time-out ends later than the deadline, but sooner than a watchdog that gets no time to run.
+    if exchange.expired or isinstance(error, requests.Timeout) or "timed out" in _root(error):
         return AnswerLostError(f"{method} {url} had no complete answer by its deadline.")
     return AnswerLostError(f"The answer to {method} {url} was lost: {_root(error)}")
 

@@ -18,6 +18,7 @@ class RawServer:
         self._script = script
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._open: list[socket.socket] = []
         self.connections = 0
         self.requests: list[bytes] = []
@@ -28,12 +29,15 @@ class RawServer:
         return f"{scheme}://localhost:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        # Closing alone would not wake the accepting thread.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._listener.close()
         for connection in self._open:
             with suppress(OSError):
