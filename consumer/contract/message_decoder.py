@@ -1,5 +1,6 @@
 """Retry requests and other messages of the service's own, from bytes. Rare, so read in the plain way."""
 
+import struct
 from datetime import datetime
 from io import BytesIO
 from typing import Any, TypeVar
@@ -12,12 +13,13 @@ from consumer.contract.check import ID_CHARACTERS_MAX
 from consumer.contract.decoder import find_writer
 from consumer.contract.errors import UndecodableError
 from consumer.contract.messages import Message, RetryRequest
-from consumer.contract.reading import MALFORMED
 from consumer.contract.registry import Registry
 from consumer.contract.schemas import Schemas, inline
 from consumer.contract.wire import MESSAGE_BYTES_MAX, read_frame
 
 M = TypeVar("M", bound=Message)
+# What fastavro raises for bytes that don't fit the schema.
+_MALFORMED = (EOFError, ValueError, IndexError, KeyError, OverflowError, TypeError, MemoryError, struct.error)
 _TRIGGERS = frozenset({"retry", "manual"})
 _ATTEMPT_MAX = 2**31 - 1
 
@@ -47,7 +49,7 @@ class MessageDecoder:
             if source.tell() != len(frame.value):
                 raise ValueError(f"{len(frame.value) - source.tell()} bytes follow the record")
             return msgspec.convert(record, kind, strict=False)
-        except (*MALFORMED, SchemaParseException) as error:
+        except (*_MALFORMED, SchemaParseException) as error:
             raise UndecodableError(f"The bytes are no {kind.__name__} ({error}). Publish the message again.") from error
 
     def decode_retry(self, value: bytes | None, key: bytes | None, received_at: datetime) -> RetryRequest:

@@ -105,7 +105,7 @@ def test_a_dropped_field_of_the_envelope_names_itself() -> None:
     def alter(schema: dict[str, Any]) -> None:
         schema["fields"] = [field for field in schema["fields"] if field["name"] != "sequence"]
 
-    with pytest.raises(UndecodableError, match=r"event\.sequence is missing"):
+    with pytest.raises(UndecodableError, match=r"field sequence is missing"):
         Writer(alter).round_trip(ChangeKind.SYNC_REQUESTED)
 
 
@@ -116,7 +116,7 @@ def test_a_new_kind_of_change_says_what_is_known() -> None:
 
     writer = Writer(alter)
     with pytest.raises(
-        UndecodableError, match="Unknown change kind PatientMerged: this service knows InvoiceSaved"
+        UndecodableError, match="order order-1: unknown change kind PatientMerged: this service knows InvoiceSaved"
     ) as raised:
         writer.decoder.decode(writer.write("PatientMerged", {"into": "patient-2"}))
     assert raised.value.order_id == "order-1"
@@ -133,7 +133,7 @@ def test_a_new_category_is_refused_by_name_and_the_known_ones_pass() -> None:
     note = _amounts_as_numbers(CHANGES[ChangeKind.CREDIT_NOTE_SAVED])
     assert writer.round_trip(ChangeKind.CREDIT_NOTE_SAVED, note) == sample_event(ChangeKind.CREDIT_NOTE_SAVED)
     note["credit_note"]["lines"][0]["category"] = "RENTALS"
-    with pytest.raises(UndecodableError, match=r"credit_note\.lines\.\[\]\.category is RENTALS, which this service"):
+    with pytest.raises(UndecodableError, match=r"credit_note\.lines\.category is RENTALS, which this service"):
         writer.round_trip(ChangeKind.CREDIT_NOTE_SAVED, note)
 
 
@@ -170,7 +170,9 @@ def test_the_scale_is_the_writers(scale: int, amount: int, expected: str) -> Non
 def test_amounts_that_fit_nowhere_are_impossible(raw: bytes, reason: str) -> None:
     writer = Writer(lambda schema: _field(_payment(schema), "amount").update(type="bytes"))
     payment = {**CHANGES[ChangeKind.PAYMENT_SAVED]["payment"], "amount": raw}
-    with pytest.raises(ImpossibleEventError, match=f"order order-1: field payment.amount is an amount .*{reason}"):
+    with pytest.raises(
+        ImpossibleEventError, match=f"order order-1: field change.PaymentSaved.payment.amount is an amount .*{reason}"
+    ):
         writer.round_trip(ChangeKind.PAYMENT_SAVED, {"payment": payment})
 
 
@@ -205,7 +207,7 @@ def test_a_field_made_nullable_is_read_until_it_is_null() -> None:
 
 def test_an_unreadable_type_names_the_field() -> None:
     writer = Writer(lambda schema: _field(schema, "sequence").update(type="string"))
-    with pytest.raises(UndecodableError, match=r"event\.sequence is string in the writer's schema"):
+    with pytest.raises(UndecodableError, match=r"field sequence is string in the writer's schema"):
         writer.round_trip(ChangeKind.SYNC_REQUESTED, sequence="1")
 
 
