@@ -1,0 +1,120 @@
+"""`connect`: let an organisation's books be written, by the consent of someone who may give it."""
+
+import webbrowser
+
+import click
+import structlog
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from consumer.cli.context import actor_option, assembly
+from consumer.cli.failure import MISUSED, Failure
+from consumer.cli.output import print_table
+from consumer.operations.assembly import Assembly
+from consumer.sync.queue import wake_after_connect
+from consumer.xero import (
+    CallbackListener,
+    InvalidGrantError,
+    Tenant,
+    TenantClient,
+    XeroError,
+    authorisation_request,
+    describe_tenant,
+)
+
+_PATIENCE_SECONDS = 600
+_LOG = structlog.get_logger()
+
+
+@click.command()
+@click.option("--organisation", required=True, help="HearLink's id of the organisation.")
+@click.option("--no-browser", is_flag=True, help="Only print the address to open.")
+@click.option(
+    "--confirm-other-organisation",
+    is_flag=True,
+    help="Accept that Xero organisations which are in use are no longer among those that are offered.",
+)
+@click.option("--timeout", "timeout_seconds", default=_PATIENCE_SECONDS, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help="Where to wait for the browser to come back, if it isn't the host and port of XERO_REDIRECT_URI.",
+)
+@actor_option
+def connect(
+    *,
+    organisation: str,
+    no_browser: bool,
+    confirm_other_organisation: bool,
+    timeout_seconds: int,
+    listen: str | None,
+    actor: str,
+) -> None:
+    """Connect an organisation to Xero, or connect it again.
+
+    Prints an address to open in a browser, where someone logs in at Xero and chooses the organisations. Then stores the
+    connection, lists what can be chosen as tenant_id, and lets orders go that waited for it.
+    """
+    with assembly() as parts:
+        # Before anybody is sent to Xero.
+        parts.configuration.require_database()
+        authorisation = parts.authorisation
+        xero = parts.configuration.xero
+        request = authorisation_request(
+            login_url=xero.login_url,
+            client_id=parts.configuration.require_client_id(),
+            redirect_uri=xero.redirect_uri,
+            scopes=xero.scopes,
+        )
+        with parts.connect("connect") as connection:
+            connection.execute("select 1 from xero_connection limit 1")
+        try:
+            listener = CallbackListener(xero.redirect_uri, request.state, address=_address(listen))
+        except OSError as error:
+            raise Failure(
+                f"Nobody can listen for {xero.redirect_uri}: {error.strerror}. Free its port, or see --listen.", MISUSED
+            ) from error
+        with listener:
+            click.echo(f"Open this address: {request.url}")
+            if not no_browser and not webbrowser.open(request.url):
+                click.echo("No browser could be started here; open it yourself.", err=True)
+            code = listener.wait(timeout_seconds)
+        try:
+            pending = authorisation.exchange_code(request, code)
+        except InvalidGrantError as error:
+            raise Failure(f"{error} Start again.") from error
+        with parts.connect("connect") as connection:
+            tenants = authorisation.store(
+                connection,
+                organisation,
+                pending,
+                actor=actor,
+                other_organisation_confirmed=confirm_other_organisation,
+            )
+            _describe(parts, connection, organisation, tenants)
+            woken = wake_after_connect(connection, organisation)
+    print_table(
+        f"{organisation} is connected. Choose tenant_id in its settings:",
+        ["tenant_id", "name", "type"],
+        [[tenant.tenant_id, tenant.name, tenant.tenant_type] for tenant in tenants],
+    )
+    click.echo(f"{woken} orders that waited for the connection go on now.")
+
+
+def _describe(parts: Assembly, connection: Connection[TupleRow], organisation_id: str, tenants: list[Tenant]) -> None:
+    """Read accounts and tax rates, so that settings can be checked. The connection stands without them as well."""
+    for tenant in tenants:
+        client = TenantClient(parts.xero_client, organisation_id, tenant.tenant_id, urgent=True)
+        try:
+            describe_tenant(connection, client, organisation_id, tenant.tenant_id)
+        except XeroError as error:
+            _LOG.warning("tenant_not_described", tenant_id=tenant.tenant_id, reason=str(error))
+
+
+def _address(listen: str | None) -> tuple[str, int] | None:
+    if listen is None:
+        return None
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit():
+        raise Failure(f"--listen is {listen!r}; it must be HOST:PORT.", MISUSED)
+    return host.strip("[]"), int(port)

@@ -1,0 +1,66 @@
+"""What most commands need: the configuration, the parts built from it, who acts, times as people write them."""
+
+import getpass
+import os
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+
+from consumer.configuration import Configuration, read_configuration
+from consumer.operations.assembly import Assembly
+from consumer.operations.logs import configure_logs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_AGO = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def configuration() -> Configuration:
+    """Read the environment, and let logs go to standard error from warnings on unless LOG_LEVEL says otherwise."""
+    configure_logs({"LOG_LEVEL": "warning", **{name: value for name, value in os.environ.items() if value}})
+    return read_configuration(os.environ)
+
+
+def assembly() -> Assembly:
+    """Return the parts of the service, by the environment."""
+    return Assembly(configuration())
+
+
+def actor_option(command: F) -> F:
+    """Add `--actor`: who acts, for the audit and the sync log."""
+    return click.option("--actor", default=_user, show_default="your user name", help="Who does it, for the records.")(
+        command
+    )
+
+
+class Moment(click.ParamType[datetime]):
+    """A time: ISO 8601 (UTC unless it says otherwise), or `15m`, `2h`, `3d` for so long ago."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return an aware time."""
+        if isinstance(value, datetime):
+            return value
+        ago = _AGO.fullmatch(value)
+        if ago:
+            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time. Write 2026-01-31T09:30, 2026-01-31, 15m, 2h or 3d.", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a number that no user has.
+        return f"uid-{os.getuid()}"

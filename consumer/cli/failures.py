@@ -1,0 +1,98 @@
+"""Errors of all rooms as one sentence each, with the exit code that tells scripts what kind it is."""
+
+import psycopg
+from confluent_kafka import KafkaError, KafkaException
+from psycopg import errors
+
+from consumer.cli.failure import FAILED, MISUSED, UNREACHABLE, Failure
+from consumer.configuration import ConfigurationError
+from consumer.contract import JsonEventError, RegistryUnavailableError, SchemaFolderError
+from consumer.database import MigrationError, is_outage
+from consumer.operations.health import AddressError
+from consumer.operations.kafka import KafkaUnreachableError, NotDeliveredError
+from consumer.operations.logs import error_text
+from consumer.operations.process import NotReadyError
+from consumer.projection import ProjectionError
+from consumer.results import CatalogueError
+from consumer.settings import SettingsError
+from consumer.xero import (
+    AnswerLostError,
+    AuthorisationDeniedError,
+    AuthorisationTimeoutError,
+    DifferentOrganisationError,
+    MaintenanceError,
+    NotSentError,
+    RateLimitedError,
+    TokenKeyError,
+    XeroError,
+)
+
+_MISUSED = (AddressError, ConfigurationError, SettingsError, TokenKeyError)
+_UNREACHABLE = (
+    KafkaUnreachableError,
+    NotDeliveredError,
+    RegistryUnavailableError,
+    NotSentError,
+    AnswerLostError,
+    RateLimitedError,
+    MaintenanceError,
+)
+_FAILED = (
+    MigrationError,
+    NotReadyError,
+    ProjectionError,
+    CatalogueError,
+    SchemaFolderError,
+    JsonEventError,
+    DifferentOrganisationError,
+    AuthorisationDeniedError,
+    AuthorisationTimeoutError,
+    XeroError,
+)
+
+
+def describe(error: Exception) -> Failure:
+    """Return what to tell of `error`; one that nobody foresaw is called a defect."""
+    if isinstance(error, _MISUSED):
+        return Failure(str(error), MISUSED)
+    if isinstance(error, _UNREACHABLE):
+        return Failure(str(error), UNREACHABLE)
+    if isinstance(error, _FAILED):
+        return Failure(str(error), FAILED)
+    if isinstance(error, psycopg.Error):
+        return _database(error)
+    if isinstance(error, KafkaException):
+        return _kafka(error)
+    return Failure(
+        f"A defect: {type(error).__name__}: {error_text(error)}. Run it again with --debug before the command and "
+        "report what it shows.",
+        FAILED,
+    )
+
+
+def _database(error: psycopg.Error) -> Failure:
+    if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn):
+        return Failure("The database lacks tables of this version. Run: hearlink-xero migrate", FAILED)
+    if isinstance(error, errors.InvalidPassword | errors.InvalidAuthorizationSpecification | errors.InvalidCatalogName):
+        return Failure(f"Postgres lets nobody in by DATABASE_URL: {_line(error)}", UNREACHABLE)
+    if is_outage(error):
+        return Failure(f"Postgres can't be reached: {_line(error)}", UNREACHABLE)
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
+        return Failure(f"DATABASE_URL can't be used: {_line(error)}", MISUSED)
+    return Failure(f"Postgres refuses: {_line(error)}", FAILED)
+
+
+def _kafka(error: KafkaException) -> Failure:
+    cause = error.args[0]
+    if not isinstance(cause, KafkaError):
+        return Failure(f"Kafka's client refuses: {cause}", FAILED)
+    if cause.code() == KafkaError._INVALID_ARG:  # noqa: SLF001 -- that is its name
+        return Failure(f"KAFKA_CONFIG or KAFKA_BOOTSTRAP_SERVERS can't be used: {cause.str()}", MISUSED)
+    if cause.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}:  # noqa: SLF001 -- as above
+        return Failure(f"Kafka lacks a topic ({cause.str()}). For development: hearlink-xero topics ensure", FAILED)
+    return Failure(f"Kafka says: {cause.str()}", UNREACHABLE)
+
+
+def _line(error: psycopg.Error) -> str:
+    """Return the first line alone: what follows repeats it for each address that was tried."""
+    return error_text(error).partition("\n")[0]

@@ -1,0 +1,170 @@
+"""What is looked up when Prometheus asks: the tables' numbers, the loops' signs of life, the lag."""
+
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+import psycopg
+import structlog
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector as BaseCollector
+
+from consumer.operations import metric_table as table
+from consumer.operations.assembly import Assembly
+from consumer.operations.lag_clock import LagClock
+from consumer.operations.metric_table import Metric
+from consumer.operations.running import Running
+from consumer.operations.status import Gauges, OrderGroup, read_gauges, stored_offsets
+from consumer.xero import BudgetUsage
+
+# Two Prometheus servers, or an impatient one, cost the database no more than one.
+CACHE_SECONDS = 5.0
+
+_LOG = structlog.get_logger()
+
+
+class Collector(BaseCollector):
+    """Looks things up, at most once in CACHE_SECONDS; an absent database leaves its series out and says so."""
+
+    def __init__(self, assembly: Assembly, running: Running) -> None:
+        self._assembly = assembly
+        self._running = running
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._gauges: Gauges | None = None
+        self._usage: dict[str, BudgetUsage] = {}
+        self._lag_clocks: defaultdict[tuple[str, int], LagClock] = defaultdict(LagClock)
+        self._positions: dict[tuple[str, int], int] = {}
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Name what `collect` yields; asked once, when nothing can be looked up yet."""
+        for metric in table.TABLE:
+            if metric.at_scrape:
+                yield _family(metric)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield all series."""
+        with self._lock:
+            self._refresh()
+            gauges, usage, age = self._gauges, self._usage, time.monotonic() - self._read_at
+            yield from self._own()
+        yield _single(table.DATABASE_UP, 0.0 if gauges is None else 1.0)
+        if gauges is not None:
+            yield _single(table.GAUGES_AGE, age)
+            yield from _families(gauges, usage)
+
+    def _refresh(self) -> None:
+        now = time.monotonic()
+        if now - self._read_at < CACHE_SECONDS:
+            return
+        self._read_at = now
+        assembly = self._assembly
+        try:
+            with assembly.connect("metrics") as connection:
+                self._gauges = read_gauges(connection)
+                self._usage = {
+                    tenant.tenant_id: assembly.budget.usage(connection, tenant.tenant_id)
+                    for tenant in self._gauges.tenants
+                    if tenant.connected
+                }
+                topics = assembly.configuration.topics
+                self._positions = stored_offsets(connection, [topics.orders, topics.retry])
+        except psycopg.Error as error:
+            self._gauges, self._usage = None, {}
+            _LOG.warning("metrics_without_database", error=type(error).__name__, sqlstate=error.sqlstate)
+
+    def _own(self) -> Iterator[GaugeMetricFamily]:
+        projection, pusher = self._running.projection, self._running.pusher
+        # From monotonic to wall clock.
+        offset = time.time() - time.monotonic()
+        if projection is not None:
+            yield _single(table.LAST_POLL, projection.last_poll + offset)
+            yield from self._lag(projection.lag())
+        if pusher is not None:
+            yield _single(table.LAST_ROUND, pusher.last_round + offset)
+
+    def _lag(self, lag: Mapping[tuple[str, int], int]) -> Iterator[GaugeMetricFamily]:
+        messages, seconds = _family(table.LAG), _family(table.LAG_SECONDS)
+        # A partition that went to another process takes its history along.
+        for place in self._lag_clocks.keys() - lag.keys():
+            del self._lag_clocks[place]
+        for place, count in sorted(lag.items()):
+            labels = [place[0], str(place[1])]
+            messages.add_metric(labels, count)
+            position = self._positions.get(place, 0)
+            age = self._lag_clocks[place].seconds(now=time.monotonic(), position=position, end=position + count)
+            seconds.add_metric(labels, age)
+        yield from (messages, seconds)
+
+
+def _family(metric: Metric) -> GaugeMetricFamily:
+    return GaugeMetricFamily(metric.full_name, metric.help, labels=metric.labels)
+
+
+def _single(metric: Metric, value: float) -> GaugeMetricFamily:
+    return _filled(metric, [((), value)])
+
+
+def _filled(metric: Metric, values: Iterable[tuple[tuple[str, ...], float | None]]) -> GaugeMetricFamily:
+    family = _family(metric)
+    for labels, value in values:
+        if value is not None:
+            family.add_metric(labels, value)
+    return family
+
+
+def _families(gauges: Gauges, usage: Mapping[str, BudgetUsage]) -> Iterator[GaugeMetricFamily]:
+    yield from _order_families(gauges.orders)
+    yield _filled(table.OPEN_INTENTS, (((entry.tenant,), entry.intents) for entry in gauges.intents))
+    yield _filled(table.OLDEST_INTENT, (((entry.tenant,), entry.oldest_seconds) for entry in gauges.intents))
+    yield _filled(table.LEASES, zip((("held",), ("expired",)), gauges.leases, strict=True))
+    outbox = gauges.outbox
+    yield _filled(table.OUTBOX, ((("waiting",), outbox.waiting), (("set_aside",), outbox.set_aside)))
+    yield _single(table.OLDEST_OUTBOX, outbox.oldest_seconds or 0.0)
+    yield _filled(table.DEAD_LETTERS, (((reason,), count) for reason, count in gauges.dead_letters.items()))
+    yield _filled(
+        table.PROBLEMS, (((problem.problem_class, problem.code), problem.problems) for problem in gauges.problems)
+    )
+    connections = gauges.connections
+    yield _filled(table.CONNECTED, (((c.organisation_id,), c.state == "connected") for c in connections))
+    yield _filled(table.TOKEN_AGE, (((c.organisation_id,), c.token_age_seconds) for c in connections))
+    yield _filled(table.TENANT_CONNECTED, (((t.tenant_id, t.organisation_id), t.connected) for t in gauges.tenants))
+    # One tenant may be connected to two organisations of HearLink; it has one budget.
+    frozen = {tenant.tenant_id: tenant.frozen_seconds or 0.0 for tenant in gauges.tenants}
+    yield _filled(table.FROZEN, (((tenant,), seconds) for tenant, seconds in frozen.items()))
+    yield _filled(
+        table.BUDGET_LEFT,
+        (
+            ((tenant, window), max(limit - used, 0))
+            for tenant, used_up in usage.items()
+            for window, limit, used in (
+                ("minute", used_up.minute_limit, used_up.minute_used),
+                ("day", used_up.day_limit, used_up.day_used),
+            )
+        ),
+    )
+
+
+def _order_families(groups: Iterable[OrderGroup]) -> Iterator[GaugeMetricFamily]:
+    due: Counter[tuple[str, ...]] = Counter()
+    failed: Counter[tuple[str, ...]] = Counter()
+    waiting: Counter[tuple[str, ...]] = Counter()
+    oldest_due: dict[tuple[str, ...], float] = {}
+    oldest_pending: dict[tuple[str, ...], float] = {}
+    for group in groups:
+        tenant = (group.tenant,)
+        if group.state == "due":
+            due[tenant] += group.orders
+            oldest_due[tenant] = max(oldest_due.get(tenant, 0.0), group.due_seconds or 0.0)
+        elif group.state == "failed":
+            failed[tenant] += group.orders
+        else:
+            waiting[group.tenant, group.reason] += group.orders
+        place = (group.tenant, group.state)
+        oldest_pending[place] = max(oldest_pending.get(place, 0.0), group.pending_seconds or 0.0)
+    yield _filled(table.ORDERS_DUE, due.items())
+    yield _filled(table.ORDERS_FAILED, failed.items())
+    yield _filled(table.ORDERS_WAITING, waiting.items())
+    yield _filled(table.OLDEST_DUE, oldest_due.items())
+    yield _filled(table.OLDEST_PENDING, oldest_pending.items())

@@ -1,0 +1,288 @@
+"""Kafka as seen from outside of the projection and the relay: topics, what is unread, messages sent by hand."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from consumer.configuration import Configuration, Topics
+from consumer.projection import create_admin
+from consumer.results import producer_settings
+
+KAFKA_SECONDS = 10.0
+PARTITIONS = 12
+_DAY_MS = 86_400_000
+_LIBRDKAFKA = logging.getLogger("librdkafka")
+
+
+class KafkaUnreachableError(Exception):
+    """The brokers don't answer, or not in time. Nothing was changed, as far as we know."""
+
+
+class NotDeliveredError(Exception):
+    """Some messages were not acknowledged; the text says how many and why."""
+
+
+class OutgoingMessage(NamedTuple):
+    """One message as Kafka takes it."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class Position(NamedTuple):
+    """A place in a partition."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+def admin_client(configuration: Configuration) -> AdminClient:
+    """Return a client that asks for topics."""
+    return create_admin(configuration.require_kafka(), configuration.kafka_config)
+
+
+def existing_topics(admin: AdminClient, timeout_seconds: float = KAFKA_SECONDS) -> dict[str, int]:
+    """Return the cluster's topics with their numbers of partitions.
+
+    Raises:
+        KafkaUnreachableError: no broker answered.
+    """
+    try:
+        listed = admin.list_topics(timeout=timeout_seconds).topics
+    except KafkaException as error:
+        raise KafkaUnreachableError(f"Kafka doesn't answer: {_said(error)}.") from error
+    return {name: len(topic.partitions) for name, topic in listed.items() if topic.error is None}
+
+
+def topic_settings(topics: Topics) -> dict[str, dict[str, str]]:
+    """Return the settings with which `ensure_topics` creates each topic, by its name."""
+    return {
+        # Kept for ever: the projection can be built anew from it.
+        topics.orders: {"cleanup.policy": "delete", "retention.ms": "-1"},
+        # Doorbells: the table has all that is due, so a week is for looking back only.
+        topics.retry: {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)},
+        topics.sync_log: {"cleanup.policy": "delete", "retention.ms": str(90 * _DAY_MS)},
+        topics.dead_letter: {"cleanup.policy": "delete", "retention.ms": str(90 * _DAY_MS)},
+    }
+
+
+def ensure_topics(
+    admin: AdminClient, topics: Topics, *, partitions: int = PARTITIONS, replicas: int = -1
+) -> dict[str, bool]:
+    """Create the topics that are missing; return for each whether it was. `replicas` -1 = the brokers' default.
+
+    Raises:
+        KafkaUnreachableError: no broker answered.
+        KafkaException: the brokers refuse to create one.
+    """
+    present = existing_topics(admin)
+    wanted = topic_settings(topics)
+    missing = [
+        NewTopic(name, partitions, replicas, config=settings)
+        for name, settings in wanted.items()
+        if name not in present
+    ]
+    if missing:
+        for future in admin.create_topics(missing, operation_timeout=KAFKA_SECONDS).values():
+            _created(future.result)
+    return {name: name not in present for name in wanted}
+
+
+def unread_messages(
+    configuration: Configuration, stored: Mapping[tuple[str, int], int], topics: Iterable[str]
+) -> dict[str, int]:
+    """Return how many messages of each of `topics` lie after the offsets `stored` in Postgres.
+
+    Each partition is read from where it stands until its first message, or its end, shows: that counts rightly also
+    where the brokers' own count of the end is not one of messages (markers of transactions, the embedded broker).
+
+    Raises:
+        KafkaUnreachableError: no answer in time.
+        KafkaException: a topic is missing, or the brokers refuse.
+    """
+    consumer = Consumer(
+        {
+            **configuration.kafka_config,
+            "bootstrap.servers": configuration.require_kafka(),
+            # The group is never joined; the client asks for a name all the same.
+            "group.id": f"{configuration.kafka_group_id}-status",
+            "client.id": "hearlink-xero-status",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+            "allow.auto.create.topics": False,
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 20,
+            # The first message tells all: no more is wanted of a partition.
+            "max.partition.fetch.bytes": 1_024,
+            "queued.min.messages": 1,
+        },
+        logger=_LIBRDKAFKA,
+    )
+    try:
+        return _count_unread(consumer, stored, list(topics))
+    finally:
+        consumer.close()
+
+
+def watch(
+    configuration: Configuration, topic: str, *, from_beginning: bool, timeout_seconds: float | None = None
+) -> Iterator[Message]:
+    """Yield the messages of `topic` as they come, in no group; end after `timeout_seconds` without one (None = never).
+
+    Raises:
+        KafkaUnreachableError: no broker answered.
+        KafkaException: the topic is missing, or the brokers refuse.
+    """
+    consumer = Consumer(
+        {
+            **configuration.kafka_config,
+            "bootstrap.servers": configuration.require_kafka(),
+            "group.id": f"{configuration.kafka_group_id}-watch",
+            "client.id": "hearlink-xero-watch",
+            "enable.auto.commit": False,
+            "allow.auto.create.topics": False,
+            "fetch.wait.max.ms": 100,
+        },
+        logger=_LIBRDKAFKA,
+    )
+    try:
+        start = OFFSET_BEGINNING if from_beginning else OFFSET_END
+        consumer.assign([TopicPartition(topic, partition, start) for partition in _partitions(consumer, topic)])
+        last_at = time.monotonic()
+        while timeout_seconds is None or time.monotonic() - last_at < timeout_seconds:
+            message = consumer.poll(0.2)
+            if message is None:
+                continue
+            fault = message.error()
+            if fault is not None:
+                raise KafkaException(fault)
+            last_at = time.monotonic()
+            yield message
+    finally:
+        consumer.close()
+
+
+def publish(
+    configuration: Configuration, messages: Sequence[OutgoingMessage], timeout_seconds: float = KAFKA_SECONDS
+) -> list[Position]:
+    """Publish `messages` and return where each lies now.
+
+    Raises:
+        NotDeliveredError: not all of them were acknowledged in time.
+    """
+    producer = Producer(
+        {**producer_settings(configuration.require_kafka(), configuration.kafka_config)}, logger=_LIBRDKAFKA
+    )
+    positions: dict[int, Position] = {}
+    faults: list[str] = []
+
+    def report(index: int) -> Callable[[KafkaError | None, Any], None]:
+        def settle(error: KafkaError | None, message: Any) -> None:
+            if error is not None:
+                faults.append(error.str())
+            else:
+                positions[index] = Position(message.topic(), message.partition(), message.offset())
+
+        return settle
+
+    until = time.monotonic() + timeout_seconds
+    for index, message in enumerate(messages):
+        while not _produced(producer, message, report(index)) and time.monotonic() < until:
+            producer.poll(0.1)
+    producer.flush(max(until - time.monotonic(), 0.0))
+    if len(positions) < len(messages):
+        producer.purge()
+        producer.flush(1.0)
+        reason = faults[0] if faults else f"no answer within {timeout_seconds:.0f} s"
+        raise NotDeliveredError(
+            f"{len(messages) - len(positions)} of {len(messages)} messages were not acknowledged by Kafka: {reason}."
+        )
+    return [positions[index] for index in range(len(messages))]
+
+
+def _produced(producer: Producer, message: OutgoingMessage, report: Callable[..., None]) -> bool:
+    try:
+        producer.produce(
+            message.topic,
+            key=message.key,
+            value=message.value,
+            headers=list(message.headers),
+            on_delivery=report,
+        )
+    except BufferError:
+        return False
+    except KafkaException as error:
+        report(error.args[0], None)
+    return True
+
+
+def _created(result: Callable[[], object]) -> None:
+    try:
+        result()
+    except KafkaException as error:
+        # Someone else was quicker.
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
+
+
+def _count_unread(consumer: Consumer, stored: Mapping[tuple[str, int], int], topics: Sequence[str]) -> dict[str, int]:
+    places = [
+        TopicPartition(topic, partition, stored.get((topic, partition), OFFSET_BEGINNING))
+        for topic in topics
+        for partition in _partitions(consumer, topic)
+    ]
+    unread = dict.fromkeys(topics, 0)
+    unanswered = {(place.topic, place.partition) for place in places}
+    consumer.assign(places)
+    until = time.monotonic() + KAFKA_SECONDS
+    while unanswered:
+        if time.monotonic() > until:
+            raise KafkaUnreachableError("Kafka didn't say in time what is unread.")
+        message = consumer.poll(0.2)
+        if message is None:
+            continue
+        place = TopicPartition(message.topic() or "", message.partition() or 0)
+        fault = message.error()
+        if (place.topic, place.partition) not in unanswered:
+            continue
+        if fault is not None and fault.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 -- that is its name
+            raise KafkaException(fault)
+        unanswered.discard((place.topic, place.partition))
+        if fault is None:
+            _, end = consumer.get_watermark_offsets(place, cached=True)
+            unread[place.topic] += max(1, end - (message.offset() or 0))
+            consumer.pause([place])
+    return unread
+
+
+def _partitions(consumer: Consumer, topic: str) -> list[int]:
+    try:
+        metadata = consumer.list_topics(topic, timeout=KAFKA_SECONDS).topics[topic]
+    except KafkaException as error:
+        raise KafkaUnreachableError(f"Kafka doesn't answer: {_said(error)}.") from error
+    if metadata.error is not None:
+        raise KafkaException(metadata.error)
+    return list(metadata.partitions)
+
+
+def _said(error: KafkaException) -> str:
+    cause = error.args[0]
+    return cause.str() if isinstance(cause, KafkaError) else str(cause)

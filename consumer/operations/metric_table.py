@@ -1,0 +1,240 @@
+"""Every metric of the service, declared once: name, type, labels, unit and meaning.
+
+Nothing else may be counted or shown: mypy rejects a name that isn't here, a test rejects a dashboard or alert that
+names another. No label holds an order, a patient or a clinic; tenants and organisations are hundreds, not millions.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+PREFIX = "hearlink_xero_"
+
+# From one event to Xero: what people at a desk notice, then what a rate limit, an outage, a weekend does.
+_LATENCY_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3_600, 14_400, 86_400)
+_CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
+_COMMIT_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_BATCH_SIZES = (1, 2, 5, 10, 50, 100, 500, 1_000, 2_000)
+_CALL_ELEMENTS = (1, 2, 5, 10, 20, 30, 40, 50)
+
+
+class Kind(StrEnum):
+    """The three types that are used."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Metric(NamedTuple):
+    """One declaration; `name` is without the prefix.
+
+    `at_scrape`: not counted but looked up when Prometheus asks. `shared`: of that kind, every process shows the same
+    value, so take the max.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    at_scrape: bool = False
+    shared: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """The name as Prometheus has it."""
+        return PREFIX + self.name
+
+
+_table: list[Metric] = []
+
+
+def _counter(name: str, unit: str, text: str, *labels: str) -> Metric:
+    return _declare(Metric(name, Kind.COUNTER, unit, text, labels))
+
+
+def _histogram(name: str, unit: str, text: str, buckets: tuple[float, ...], *labels: str) -> Metric:
+    return _declare(Metric(name, Kind.HISTOGRAM, unit, text, labels, buckets))
+
+
+def _gauge(name: str, unit: str, text: str, *labels: str) -> Metric:
+    return _declare(Metric(name, Kind.GAUGE, unit, text, labels))
+
+
+def _looked_up(name: str, unit: str, text: str, *labels: str) -> Metric:
+    return _declare(Metric(name, Kind.GAUGE, unit, text, labels, at_scrape=True))
+
+
+def _shared(name: str, unit: str, text: str, *labels: str) -> Metric:
+    return _declare(Metric(name, Kind.GAUGE, unit, text, labels, at_scrape=True, shared=True))
+
+
+def _declare(metric: Metric) -> Metric:
+    _table.append(metric)
+    return metric
+
+
+# The service
+
+BUILD_INFO = _gauge("build_info", "1", "Version of the service and of Python.", "version", "python")
+ROLE_UP = _gauge("role_up", "1 or 0", "Whether a role of this process runs: projection, push, relay.", "role")
+
+# The indicator that counts
+
+SYNC_LATENCY = _histogram(
+    "sync_latency_seconds",
+    "seconds",
+    "From the oldest event that Xero had not followed to the moment when it had followed.",
+    _LATENCY_SECONDS,
+)
+
+# Projection
+
+EVENTS = _counter(
+    "events_total",
+    "events",
+    "Order events read: applied, jumped (a sequence is missing before), late, repeated; undecodable, impossible and "
+    "refused became dead letters.",
+    "outcome",
+)
+RETRY_REQUESTS = _counter(
+    "retry_requests_total",
+    "requests",
+    "Messages of the retry topic: due, unchanged, unknown (no such order), undecodable.",
+    "outcome",
+)
+EVENT_AGE = _histogram(
+    "event_age_seconds", "seconds", "From an event to its commit in Postgres, newest of each batch.", _LATENCY_SECONDS
+)
+BATCH_MESSAGES = _histogram("batch_messages", "messages", "Messages in one transaction.", _BATCH_SIZES)
+BATCH_ORDERS = _histogram("batch_orders", "orders", "Orders written in one transaction.", _BATCH_SIZES)
+COMMIT = _histogram("commit_seconds", "seconds", "Duration of one transaction of the projection.", _COMMIT_SECONDS)
+PHASES = _counter(
+    "loop_seconds_total",
+    "seconds",
+    "Where the time goes: poll, decode, wait (reading); load, fold, write (writing).",
+    "phase",
+)
+FENCES_LOST = _counter(
+    "fences_lost_total",
+    "times",
+    "Results refused because somebody else is the owner by now: offset (a partition), lease (a tenant).",
+    "kind",
+)
+REBALANCES = _counter("rebalances_total", "times", "Partitions were assigned, revoked or lost.", "kind")
+ASSIGNED_PARTITIONS = _gauge("assigned_partitions", "partitions", "Partitions that this process reads.")
+LAG = _looked_up(
+    "lag_messages", "messages", "Messages not projected yet, by partition of this process.", "topic", "partition"
+)
+LAG_SECONDS = _looked_up(
+    "lag_seconds",
+    "seconds",
+    "How long ago the log was where the projection is now; 0 = caught up. By partition of this process.",
+    "topic",
+    "partition",
+)
+LAST_POLL = _looked_up("last_poll_timestamp_seconds", "seconds since 1970", "When the poll loop last went round.")
+WAITING = _counter(
+    "waiting_seconds_total",
+    "seconds",
+    "Time that the projection waited for a part that is away: postgres, kafka or registry.",
+    "part",
+)
+
+# Push
+
+ORDERS_FINISHED = _counter(
+    "orders_finished_total",
+    "orders",
+    "Orders that left a pass: synced, failed, waiting, held, in_doubt.",
+    "tenant",
+    "result",
+)
+CALL_ELEMENTS = _histogram(
+    "call_elements", "elements", "How full one writing call was; Xero takes 50.", _CALL_ELEMENTS, "stage"
+)
+RETRIES = _counter("retries_total", "orders", "Orders that will be tried again by themselves.", "problem_class")
+UNKNOWN_MESSAGES = _counter(
+    "unknown_messages_total", "messages", "Messages of Xero that the problem catalogue doesn't know."
+)
+LAST_ROUND = _looked_up(
+    "last_round_timestamp_seconds", "seconds since 1970", "When a pushing thread last looked for work."
+)
+XERO_CALLS = _counter(
+    "xero_calls_total",
+    "calls",
+    "Calls to Xero by what they were for; outcome is the status, or the error where there was none.",
+    "method",
+    "endpoint",
+    "outcome",
+)
+XERO_TENANT_CALLS = _counter(
+    "xero_tenant_calls_total",
+    "calls",
+    "Calls to Xero by tenant: ok, limited (429), refused (4xx), failed.",
+    "tenant",
+    "result",
+)
+XERO_CALL = _histogram("xero_call_seconds", "seconds", "Duration of a call to Xero.", _CALL_SECONDS, "endpoint")
+
+# Relay
+
+PUBLISHED = _counter("outbox_published_total", "messages", "Messages of the outbox that Kafka has.", "topic")
+SET_ASIDE = _counter("outbox_set_aside_total", "messages", "Messages that Kafka refused for good.", "topic")
+RELAY_WAITS = _gauge(
+    "relay_waits", "1 or 0", "1 = the relay waits: for database, broker, or turn (another is active).", "reason"
+)
+
+# Read from Postgres
+
+DATABASE_UP = _looked_up("database_up", "1 or 0", "Whether Postgres answered this process's last look.")
+GAUGES_AGE = _looked_up("gauges_age_seconds", "seconds", "How old the values read from Postgres are.")
+ORDERS_DUE = _shared("orders_due", "orders", "Orders to push now.", "tenant")
+ORDERS_WAITING = _shared(
+    "orders_waiting", "orders", "Orders that go on by themselves, or after connecting; by reason.", "tenant", "reason"
+)
+ORDERS_FAILED = _shared("orders_failed", "orders", "Orders that need someone.", "tenant")
+OLDEST_DUE = _shared("oldest_due_seconds", "seconds", "How long the oldest due order has been due.", "tenant")
+OLDEST_PENDING = _shared(
+    "oldest_pending_seconds",
+    "seconds",
+    "Age of the oldest change that Xero lacks, by the state of its order: due, waiting, failed.",
+    "tenant",
+    "state",
+)
+OPEN_INTENTS = _shared("open_intents", "calls", "Writing calls without a known outcome.", "tenant")
+OLDEST_INTENT = _shared(
+    "oldest_open_intent_seconds", "seconds", "Age of the oldest call without a known outcome.", "tenant"
+)
+LEASES = _shared(
+    "leases", "leases", "Tenants that somebody serves: held, expired (its owner is gone or stuck).", "state"
+)
+OUTBOX = _shared("outbox_messages", "messages", "Messages that wait for the relay, or were set aside.", "state")
+OLDEST_OUTBOX = _shared("oldest_outbox_seconds", "seconds", "Age of the oldest message that waits for the relay.")
+DEAD_LETTERS = _shared("dead_letters_open", "messages", "Dead letters nobody has looked after.", "reason")
+PROBLEMS = _shared("problems_open", "problems", "Open problems.", "problem_class", "code")
+CONNECTED = _shared("xero_connected", "1 or 0", "Whether an organisation's connection to Xero stands.", "organisation")
+TENANT_CONNECTED = _shared(
+    "xero_tenant_connected", "1 or 0", "Whether Xero lets us into a tenant.", "tenant", "organisation"
+)
+TOKEN_AGE = _shared(
+    "xero_token_age_seconds",
+    "seconds",
+    "Since the refresh token was last renewed; after 60 days without use it ends.",
+    "organisation",
+)
+BUDGET_LEFT = _shared("xero_budget_left_calls", "calls", "Calls left in the minute or the day.", "tenant", "window")
+FROZEN = _shared("xero_frozen_seconds", "seconds", "How long a tenant must still not be called.", "tenant")
+
+TABLE: tuple[Metric, ...] = tuple(_table)
+
+
+def markdown_table() -> str:
+    """Return the table for the documentation."""
+    rows = ["| Metric | Type | Labels | Unit | Meaning |", "|---|---|---|---|---|"]
+    for metric in TABLE:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
+        kind = f"{metric.kind}, shared" if metric.shared else metric.kind
+        rows.append(f"| `{metric.full_name}` | {kind} | {labels} | {metric.unit} | {metric.help} |")
+    return "\n".join(rows)

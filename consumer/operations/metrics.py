@@ -1,0 +1,178 @@
+"""What this process counts, for Prometheus: implements what the rooms below want to tell about themselves."""
+
+import platform
+import threading
+import time
+from importlib.metadata import version
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from consumer.operations import metric_table as table
+from consumer.operations.metric_table import Kind, Metric
+from consumer.results import OutboxTopic
+from consumer.xero import CallRecord
+
+_REASONS = ("database", "broker", "turn")
+_OK, _REDIRECT, _REFUSED, _LIMITED, _SERVER = 200, 300, 400, 429, 500
+
+
+class Metrics:
+    """Counters and gauges of one process, in a registry of their own. All methods are quick and thread-safe."""
+
+    def __init__(self) -> None:
+        # Prometheus knows when a series began without a second series beside each counter.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        prometheus_client.ProcessCollector(registry=self.registry)
+        self._kept = {metric: _create(metric, self.registry) for metric in table.TABLE if not metric.at_scrape}
+        self._lock = threading.Lock()
+        self._assigned = 0
+        # Monotonic times of the newest sign of life of the pushing threads and the relay.
+        self.last_push_sign = time.monotonic()
+        self.last_relay_sign = time.monotonic()
+        self.relay_reason: str | None = None
+        self.rebalanced = False
+        self.waiting_for: str | None = None
+        self._set(table.BUILD_INFO, 1, version("hearlink-xero"), platform.python_version())
+
+    # ProjectionMetrics
+
+    def events(self, outcome: str, count: int) -> None:
+        """See `ProjectionMetrics`."""
+        self._add(table.EVENTS, count, outcome)
+
+    def retries(self, outcome: str, count: int) -> None:
+        """See `ProjectionMetrics`."""
+        self._add(table.RETRY_REQUESTS, count, outcome)
+
+    def batch(self, messages: int, orders: int, seconds: float) -> None:
+        """See `ProjectionMetrics`."""
+        self.waiting_for = None
+        self._observe(table.BATCH_MESSAGES, messages)
+        self._observe(table.BATCH_ORDERS, orders)
+        self._observe(table.COMMIT, seconds)
+
+    def age(self, seconds: float) -> None:
+        """See `ProjectionMetrics`."""
+        self._observe(table.EVENT_AGE, max(seconds, 0.0))
+
+    def phase(self, name: str, seconds: float) -> None:
+        """See `ProjectionMetrics`."""
+        self._add(table.PHASES, seconds, name)
+
+    def fence_lost(self, partitions: int) -> None:
+        """See `ProjectionMetrics`."""
+        self._add(table.FENCES_LOST, partitions, "offset")
+
+    def rebalance(self, kind: str, partitions: int) -> None:
+        """See `ProjectionMetrics`."""
+        self._add(table.REBALANCES, 1, kind)
+        with self._lock:
+            self.rebalanced = True
+            self._assigned = max(self._assigned + (partitions if kind == "assigned" else -partitions), 0)
+            self._set(table.ASSIGNED_PARTITIONS, self._assigned)
+
+    def waiting(self, *, reason: str, seconds: float) -> None:
+        """See `ProjectionMetrics`."""
+        self.waiting_for = reason
+        self._add(table.WAITING, seconds, reason)
+
+    @property
+    def assigned_partitions(self) -> int:
+        """How many partitions this process reads."""
+        return self._assigned
+
+    # SyncMetrics
+
+    def order_finished(self, tenant_id: str, result: str) -> None:
+        """See `SyncMetrics`."""
+        self.last_push_sign = time.monotonic()
+        self._add(table.ORDERS_FINISHED, 1, tenant_id, result)
+
+    def order_synced(self, seconds: float) -> None:
+        """See `SyncMetrics`."""
+        self._observe(table.SYNC_LATENCY, seconds)
+
+    def batch_sent(self, stage: str, elements: int) -> None:
+        """See `SyncMetrics`."""
+        self.last_push_sign = time.monotonic()
+        self._observe(table.CALL_ELEMENTS, elements, stage)
+
+    def lease_lost(self) -> None:
+        """See `SyncMetrics`."""
+        self._add(table.FENCES_LOST, 1, "lease")
+
+    def retry_scheduled(self, problem_class: str) -> None:
+        """See `SyncMetrics`."""
+        self._add(table.RETRIES, 1, problem_class)
+
+    def unknown_message(self) -> None:
+        """See `SyncMetrics`."""
+        self._add(table.UNKNOWN_MESSAGES, 1)
+
+    def xero_call(self, call: CallRecord) -> None:
+        """Count one call; for `XeroClient`."""
+        self.last_push_sign = time.monotonic()
+        self._add(table.XERO_CALLS, 1, call.method, call.resource, call.outcome)
+        self._add(table.XERO_TENANT_CALLS, 1, call.tenant_id, _result(call.outcome))
+        self._observe(table.XERO_CALL, call.seconds, call.resource)
+
+    # RelayMetrics
+
+    def relay_published(self, topic: OutboxTopic, count: int) -> None:
+        """See `RelayMetrics`."""
+        self.last_relay_sign = time.monotonic()
+        self._add(table.PUBLISHED, count, topic.value)
+
+    def relay_set_aside(self, topic: OutboxTopic) -> None:
+        """See `RelayMetrics`."""
+        self._add(table.SET_ASIDE, 1, topic.value)
+
+    def relay_waits(self, reason: str | None) -> None:
+        """See `RelayMetrics`."""
+        self.last_relay_sign = time.monotonic()
+        if reason != self.relay_reason or reason is None:
+            self.relay_reason = reason
+            for known in _REASONS:
+                self._set(table.RELAY_WAITS, int(known == reason), known)
+
+    # The process
+
+    def role(self, name: str, *, up: bool) -> None:
+        """Tell whether a role runs."""
+        self._set(table.ROLE_UP, int(up), name)
+
+    def _add(self, metric: Metric, amount: float, *labels: str) -> None:
+        kept = self._kept[metric]
+        assert isinstance(kept, Counter)  # noqa: S101 -- the table says so
+        (kept.labels(*labels) if labels else kept).inc(amount)
+
+    def _set(self, metric: Metric, value: float, *labels: str) -> None:
+        kept = self._kept[metric]
+        assert isinstance(kept, Gauge)  # noqa: S101 -- the table says so
+        (kept.labels(*labels) if labels else kept).set(value)
+
+    def _observe(self, metric: Metric, value: float, *labels: str) -> None:
+        kept = self._kept[metric]
+        assert isinstance(kept, Histogram)  # noqa: S101 -- the table says so
+        (kept.labels(*labels) if labels else kept).observe(value)
+
+
+def _create(metric: Metric, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+    if metric.kind is Kind.COUNTER:
+        return Counter(metric.full_name, metric.help, metric.labels, registry=registry)
+    if metric.kind is Kind.GAUGE:
+        return Gauge(metric.full_name, metric.help, metric.labels, registry=registry)
+    return Histogram(metric.full_name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)
+
+
+def _result(outcome: str) -> str:
+    if not outcome.isdigit():
+        return "failed"
+    status = int(outcome)
+    if _OK <= status < _REDIRECT:
+        return "ok"
+    if status == _LIMITED:
+        return "limited"
+    return "refused" if _REFUSED <= status < _SERVER else "failed"

@@ -1,0 +1,193 @@
+"""The process: runs the roles, each in a thread, until it is told to stop or one of them can't go on.
+
+A defect in one role ends the whole process with its reason: half a service that looks alive is worse than one that its
+supervisor starts again.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NamedTuple
+
+import structlog
+
+from consumer.contract import RegistryUnavailableError
+from consumer.operations.assembly import Assembly
+from consumer.operations.health import Health, HttpServer
+from consumer.operations.kafka import admin_client
+from consumer.operations.readiness import Role, Verdict, look_at_database, look_at_topics, needed_topics
+from consumer.operations.running import Running
+
+STOP_SECONDS = 10.0
+# Exit code where threads had to be left.
+FORCED = 2
+# What ends of itself takes less; the rest is for giving back what is in hand.
+_JOIN_SECONDS = STOP_SECONDS - 1.0
+_AGAIN_SECONDS = 2.0
+_SAY_AGAIN_SECONDS = 30.0
+
+_LOG = structlog.get_logger()
+
+
+class NotReadyError(Exception):
+    """Something is missing that only a person can put there; the text says what to do."""
+
+
+class Failure(NamedTuple):
+    """What ended a role."""
+
+    role: str
+    error: BaseException
+
+
+class Process:
+    """Runs `roles`. `run` may be called once."""
+
+    def __init__(self, assembly: Assembly, roles: Sequence[Role]) -> None:
+        self._assembly = assembly
+        self._roles = tuple(dict.fromkeys(roles))
+        self._stop = threading.Event()
+        # Set by whatever ends the waiting: a signal, a failure.
+        self._wake = threading.Event()
+        self._failure: Failure | None = None
+        self._running = Running(self._roles)
+        self._health = Health(assembly, self._running)
+        self._threads: list[threading.Thread] = []
+
+    def stop(self) -> None:
+        """Ask the roles to finish."""
+        self._stop.set()
+        self._wake.set()
+
+    def run(self) -> bool:
+        """Run until told to stop; return whether all roles finished in time.
+
+        Raises:
+            NotReadyError: the database lacks migrations.
+            AddressError: HTTP_ADDRESS can't be listened on.
+            BaseException: what ended a role.
+        """
+        with HttpServer(self._assembly.configuration.http_address, self._health) as server:
+            _LOG.info("http_listening", url=server.url)
+            self._await_parts()
+            if not self._stop.is_set():
+                self._start()
+                _LOG.info("started", roles=[role.value for role in self._roles], process_id=os.getpid())
+            self._wake.wait()
+            self._stop.set()
+            _LOG.info("stopping", roles=[role.value for role in self._roles])
+            left = self._join()
+        if self._failure is not None:
+            raise self._failure.error
+        if left:
+            _LOG.error("stop_forced", threads=left, seconds=STOP_SECONDS)
+            return False
+        _LOG.info("stopped")
+        return True
+
+    # Starting
+
+    def _await_parts(self) -> None:
+        configuration = self._assembly.configuration
+        database_url = configuration.require_database()
+        self._await("postgres", lambda: look_at_database(database_url))
+        if needed_topics(configuration.topics, self._roles):
+            admin = admin_client(configuration)
+            self._await("kafka", lambda: look_at_topics(admin, configuration.topics, self._roles))
+        self._await("schema_registry", self._look_at_registry)
+
+    def _look_at_registry(self) -> Verdict:
+        try:
+            # From then on nothing that must be written down depends on the registry.
+            self._assembly.outbox_encoder.warm_up()
+        except RegistryUnavailableError as error:
+            return Verdict(ready=False, reason=str(error))
+        return Verdict(ready=True)
+
+    def _await(self, part: str, look: Callable[[], Verdict]) -> None:
+        said_at = -_SAY_AGAIN_SECONDS
+        while not self._stop.is_set():
+            verdict = look()
+            if verdict.ready:
+                return
+            if verdict.hopeless:
+                raise NotReadyError(verdict.reason)
+            if time.monotonic() - said_at >= _SAY_AGAIN_SECONDS:
+                said_at = time.monotonic()
+                _LOG.warning("waiting_for_part", part=part, reason=verdict.reason)
+            self._stop.wait(_AGAIN_SECONDS)
+
+    def _start(self) -> None:
+        runs = [(role, self._prepare(role)) for role in self._roles]
+        self._threads = [
+            threading.Thread(target=self._serve, args=(role, run), name=role.value, daemon=True) for role, run in runs
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._running.started_at = time.monotonic()
+
+    def _prepare(self, role: Role) -> Callable[[threading.Event], None]:
+        if role is Role.PROJECTION:
+            projection = self._assembly.projection()
+            self._running.projection = projection
+            return projection.run
+        if role is Role.PUSH:
+            pusher = self._assembly.pusher(lambda error: self._fail(role.value, error))
+            self._running.pusher = pusher
+            return pusher.run
+        return self._assembly.relay().run
+
+    # Running and stopping
+
+    def _serve(self, role: Role, run: Callable[[threading.Event], None]) -> None:
+        self._assembly.metrics.role(role.value, up=True)
+        try:
+            run(self._stop)
+            if not self._stop.is_set():
+                self._fail(role.value, RuntimeError(f"The role {role.value} ended without being asked to."))
+        except BaseException as error:  # noqa: BLE001 -- handed to the main thread, which raises it
+            self._fail(role.value, error)
+        finally:
+            self._assembly.metrics.role(role.value, up=False)
+
+    def _fail(self, role: str, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = Failure(role, error)
+            _LOG.critical("role_failed", role=role, error=type(error).__name__)
+        self.stop()
+
+    def _join(self) -> list[str]:
+        until = time.monotonic() + _JOIN_SECONDS
+        for thread in self._threads:
+            thread.join(max(until - time.monotonic(), 0.0))
+        return [thread.name for thread in self._threads if thread.is_alive()]
+
+
+def run_until_signalled(process: Process) -> None:
+    """Run `process` in the main thread until SIGTERM or SIGINT; a second one ends it at once, with exit code 2.
+
+    Raises as `Process.run`. Where threads are left it doesn't return but ends the process with exit code 2: they would
+    keep the interpreter from ending.
+    """
+    signalled = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if signalled.is_set():
+            os._exit(FORCED)
+        signalled.set()
+        # Not from here: the interrupted main thread may hold the very lock that this needs.
+        threading.Thread(target=process.stop, name="stop", daemon=True).start()
+
+    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        finished = process.run()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if not finished:
+        sys.stderr.flush()
+        os._exit(FORCED)

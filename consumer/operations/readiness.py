@@ -1,0 +1,78 @@
+"""What a process needs before it can work: asked at its start, which waits, and by its readiness probe."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+import psycopg
+from confluent_kafka.admin import AdminClient
+
+from consumer.configuration import Topics
+from consumer.database import connect, pending_migrations
+from consumer.operations.kafka import KafkaUnreachableError, existing_topics
+
+_KAFKA_SECONDS = 3.0
+
+
+class Role(StrEnum):
+    """What a process can do."""
+
+    PROJECTION = "projection"
+    PUSH = "push"
+    RELAY = "relay"
+
+
+class Verdict(NamedTuple):
+    """Whether a part is there; `reason` says what is missing and what to do, "" where all is well."""
+
+    ready: bool
+    reason: str = ""
+    # Nothing but a person mends it, so that waiting makes no sense.
+    hopeless: bool = False
+
+
+def look_at_database(database_url: str) -> Verdict:
+    """Whether Postgres answers and has all tables."""
+    try:
+        with connect(database_url, name="readiness") as connection:
+            missing = pending_migrations(connection)
+    except psycopg.OperationalError as error:
+        return Verdict(ready=False, reason=f"Postgres can't be reached ({_first_line(error)}).")
+    if missing:
+        return Verdict(
+            ready=False,
+            reason=f"The database lacks {', '.join(missing)}. Run: hearlink-xero migrate",
+            hopeless=True,
+        )
+    return Verdict(ready=True)
+
+
+def look_at_topics(admin: AdminClient, topics: Topics, roles: Iterable[Role]) -> Verdict:
+    """Whether Kafka answers and has the topics that `roles` need."""
+    try:
+        present = existing_topics(admin, _KAFKA_SECONDS)
+    except KafkaUnreachableError as error:
+        return Verdict(ready=False, reason=str(error))
+    missing = [name for name in needed_topics(topics, roles) if name not in present]
+    if missing:
+        return Verdict(
+            ready=False,
+            reason=f"Kafka has no topic {', '.join(missing)}. Create what is missing as deploy/ declares it, or for "
+            "development with: hearlink-xero topics ensure",
+        )
+    return Verdict(ready=True)
+
+
+def needed_topics(topics: Topics, roles: Iterable[Role]) -> list[str]:
+    """Return the names of the topics without which `roles` can't work."""
+    needed: list[str] = []
+    for role in roles:
+        if role is Role.PROJECTION:
+            needed += [topics.orders, topics.retry]
+        elif role is Role.RELAY:
+            needed += [topics.sync_log, topics.retry, topics.dead_letter]
+    return sorted(set(needed))
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return str(error).strip().partition("\n")[0]

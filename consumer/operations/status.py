@@ -1,0 +1,268 @@
+"""The state of the whole service in numbers, read from the tables and from Kafka: what `status` and the metrics show.
+
+Whoever waits until all is quiet waits for lag = due = waiting = unpublished = 0. For that no order may ever be in none
+of them: what is unread is counted before what is due, and all tables are read in one snapshot.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaException
+from psycopg import Connection, IsolationLevel
+from psycopg.rows import class_row, dict_row
+
+from consumer.configuration import Configuration
+from consumer.database import load_queries
+from consumer.operations.kafka import KafkaUnreachableError, unread_messages
+from consumer.xero import Budget
+
+_QUERIES = load_queries(__file__, "status.sql")
+
+
+class OrderGroup(msgspec.Struct, frozen=True):
+    """Orders of one tenant in one state: due, waiting (see `reason`) or failed.
+
+    `tenant` is `-:organisation` where no call can be made for them. `due_seconds`: how long the oldest has been due;
+    `pending_seconds`: the age of the oldest change that Xero lacks. `reason` says what they wait for: connection,
+    limit, retry, in_doubt, settings, or pause (an order that is edited again and again).
+    """
+
+    organisation_id: str
+    tenant: str
+    state: str
+    reason: str
+    orders: int
+    due_seconds: float | None = None
+    pending_seconds: float | None = None
+
+
+class TenantIntents(msgspec.Struct, frozen=True):
+    """Writing calls into one tenant whose outcome is not known."""
+
+    tenant: str
+    intents: int
+    oldest_seconds: float
+
+
+class OutboxState(msgspec.Struct, frozen=True):
+    """What waits for the relay, and what Kafka refused for good."""
+
+    waiting: int
+    set_aside: int
+    oldest_seconds: float | None
+
+
+class ProblemCount(msgspec.Struct, frozen=True):
+    """Open problems of one kind."""
+
+    problem_class: str
+    code: str
+    problems: int
+
+
+class ConnectionState(msgspec.Struct, frozen=True):
+    """One organisation's connection to Xero: connected or disconnected."""
+
+    organisation_id: str
+    state: str
+    reason: str | None
+    connected_at: datetime | None
+    disconnected_at: datetime | None
+    token_age_seconds: float | None
+
+
+class TenantState(msgspec.Struct, frozen=True):
+    """One tenant as Xero last listed it, and whether it must not be called now."""
+
+    organisation_id: str
+    tenant_id: str
+    name: str
+    connected: bool
+    frozen_seconds: float | None
+    frozen_reason: str | None
+
+
+class Gauges(msgspec.Struct, frozen=True):
+    """Everything that the tables say, of one moment."""
+
+    orders: list[OrderGroup]
+    intents: list[TenantIntents]
+    outbox: OutboxState
+    problems: list[ProblemCount]
+    # Open ones, by reason.
+    dead_letters: dict[str, int]
+    # Leases held, and those whose time is over.
+    leases: tuple[int, int]
+    connections: list[ConnectionState]
+    tenants: list[TenantState]
+
+    def count(self, state: str) -> int:
+        """Return how many orders are in `state`: due, waiting, failed."""
+        return sum(group.orders for group in self.orders if group.state == state)
+
+
+class TenantStatus(msgspec.Struct, frozen=True):
+    """One tenant in `status`."""
+
+    organisation_id: str
+    tenant_id: str
+    name: str
+    connected: bool
+    due: int
+    waiting: int
+    failed: int
+    oldest_due_seconds: float | None
+    open_intents: int
+    minute_used: int
+    minute_limit: int
+    day_used: int
+    day_limit: int
+    frozen_seconds: float
+    frozen_reason: str | None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What `status --json` prints; `lag` and `unread_requests` are None where Kafka can't be asked: see `lag_reason`.
+
+    `waiting` counts the unread retry requests as well: each stands for an order that will be looked at.
+    """
+
+    lag: int | None
+    due: int
+    waiting: int
+    failed: int
+    unpublished: int
+    lag_reason: str | None
+    unread_requests: int | None
+    waiting_for: dict[str, int]
+    # Orders that wait for a person, as their clinic wishes: manual, disabled.
+    held: dict[str, int]
+    oldest_due_seconds: float | None
+    open_intents: int
+    set_aside: int
+    open_problems: int
+    dead_letters: int
+    connections: list[ConnectionState]
+    tenants: list[TenantStatus]
+
+
+def read_gauges(connection: Connection[Any]) -> Gauges:
+    """Read the tables in one snapshot. `connection` is outside of a transaction."""
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    try:
+        with connection.transaction():
+            return _read_gauges(connection)
+    finally:
+        connection.isolation_level = None
+
+
+def read_status(connection: Connection[Any], configuration: Configuration, budget: Budget) -> Status:
+    """Return the status; Kafka's absence is part of it, Postgres' is an error.
+
+    Raises:
+        psycopg.Error: the database.
+    """
+    unread, reason = _unread(connection, configuration)
+    gauges = read_gauges(connection)
+    held: dict[str, int] = dict(connection.execute(_QUERIES["held"]).fetchall())
+    requests = None if unread is None else unread[configuration.topics.retry]
+    waiting_for: dict[str, int] = {}
+    for group in gauges.orders:
+        if group.state == "waiting":
+            waiting_for[group.reason] = waiting_for.get(group.reason, 0) + group.orders
+    return Status(
+        lag=None if unread is None else unread[configuration.topics.orders],
+        due=gauges.count("due"),
+        waiting=gauges.count("waiting") + (requests or 0),
+        failed=gauges.count("failed"),
+        unpublished=gauges.outbox.waiting,
+        lag_reason=reason,
+        unread_requests=requests,
+        waiting_for=waiting_for,
+        held=held,
+        oldest_due_seconds=_longest(gauges.orders, "due"),
+        open_intents=sum(tenant.intents for tenant in gauges.intents),
+        set_aside=gauges.outbox.set_aside,
+        open_problems=sum(problem.problems for problem in gauges.problems),
+        dead_letters=sum(gauges.dead_letters.values()),
+        connections=gauges.connections,
+        tenants=[_tenant_status(connection, budget, gauges, tenant) for tenant in gauges.tenants],
+    )
+
+
+def stored_offsets(connection: Connection[Any], topics: list[str]) -> dict[tuple[str, int], int]:
+    """Return the next offset to project of each partition that was ever claimed."""
+    rows = connection.execute(_QUERIES["offsets"], {"topics": topics}).fetchall()
+    return {(topic, partition): next_offset for topic, partition, next_offset in rows}
+
+
+def _read_gauges(connection: Connection[Any]) -> Gauges:
+    with connection.cursor(row_factory=class_row(OrderGroup)) as order_cursor:
+        orders = order_cursor.execute(_QUERIES["orders"]).fetchall()
+    orders += [
+        OrderGroup(organisation_id, tenant, "waiting", "in_doubt", count)
+        for organisation_id, tenant, count in connection.execute(_QUERIES["orders_in_doubt"])
+    ]
+    with connection.cursor(row_factory=dict_row) as cursor:
+
+        def rows(name: str) -> list[dict[str, Any]]:
+            return cursor.execute(_QUERIES[name]).fetchall()
+
+        leases = rows("leases")[0]
+        return Gauges(
+            orders=orders,
+            intents=msgspec.convert(rows("intents"), list[TenantIntents]),
+            outbox=msgspec.convert(rows("outbox")[0], OutboxState),
+            problems=msgspec.convert(rows("problems"), list[ProblemCount]),
+            dead_letters={row["reason"]: row["letters"] for row in rows("dead_letters")},
+            leases=(leases["held"], leases["expired"]),
+            connections=msgspec.convert(rows("connections"), list[ConnectionState]),
+            tenants=msgspec.convert(rows("tenants"), list[TenantState]),
+        )
+
+
+def _unread(connection: Connection[Any], configuration: Configuration) -> tuple[Mapping[str, int] | None, str | None]:
+    topics = [configuration.topics.orders, configuration.topics.retry]
+    if configuration.kafka_bootstrap_servers is None:
+        return None, "KAFKA_BOOTSTRAP_SERVERS is not set"
+    # Read before the end of the log: an event between the two looks unread, never invisible.
+    stored = stored_offsets(connection, topics)
+    try:
+        return unread_messages(configuration, stored, topics), None
+    except KafkaUnreachableError as error:
+        return None, str(error)
+    except KafkaException as error:
+        return None, f"Kafka says: {error.args[0].str()}"
+
+
+def _longest(groups: list[OrderGroup], state: str) -> float | None:
+    seconds = [group.due_seconds for group in groups if group.state == state and group.due_seconds is not None]
+    return max(seconds, default=None)
+
+
+def _tenant_status(connection: Connection[Any], budget: Budget, gauges: Gauges, tenant: TenantState) -> TenantStatus:
+    groups = [
+        group
+        for group in gauges.orders
+        if group.tenant == tenant.tenant_id and group.organisation_id == tenant.organisation_id
+    ]
+    usage = budget.usage(connection, tenant.tenant_id)
+    return TenantStatus(
+        organisation_id=tenant.organisation_id,
+        tenant_id=tenant.tenant_id,
+        name=tenant.name,
+        connected=tenant.connected,
+        due=sum(group.orders for group in groups if group.state == "due"),
+        waiting=sum(group.orders for group in groups if group.state == "waiting"),
+        failed=sum(group.orders for group in groups if group.state == "failed"),
+        oldest_due_seconds=_longest(groups, "due"),
+        open_intents=sum(entry.intents for entry in gauges.intents if entry.tenant == tenant.tenant_id),
+        minute_used=usage.minute_used,
+        minute_limit=usage.minute_limit,
+        day_used=usage.day_used,
+        day_limit=usage.day_limit,
+        frozen_seconds=tenant.frozen_seconds or 0.0,
+        frozen_reason=tenant.frozen_reason if tenant.frozen_seconds else None,
+    )

@@ -1,0 +1,127 @@
+-- name: orders
+-- Orders that are on their way or need someone, by tenant and state. An order that a worker has in hand keeps its
+-- due_at until the result is written, so it is due here as well: nothing is ever in none of the states.
+with counted as (
+    select
+        organisation_id, clinic_id, hold,
+        case when due_at <= now() then 'now' when due_at is not null then 'later' else 'never' end as due,
+        priority = 0 as urgent,
+        count(*) as orders,
+        extract(epoch from now() - min(due_at))::float8 as due_seconds,
+        extract(epoch from now() - min(pending_since))::float8 as pending_seconds
+    from orders
+    where due_at is not null
+       or hold in ('problem', 'connection', 'settings', 'limit', 'retry', 'in_doubt')
+    group by 1, 2, 3, 4, 5
+),
+placed as (
+    select
+        counted.*,
+        coalesce(case when s.synchronisation_enabled then s.tenant_id end, '-:' || counted.organisation_id) as tenant
+    from counted
+    left join clinic_settings s using (organisation_id, clinic_id)
+)
+select
+    p.organisation_id,
+    p.tenant,
+    case
+        when p.due = 'now' and not p.tenant like '-:%%' and not coalesce(t.connected and c.state = 'connected', false)
+            then 'waiting'
+        when p.due = 'now' and greatest(
+            b.frozen_until, case when p.urgent and l.rest_window = 'day' then null else l.rest_until end
+        ) > now()
+            then 'waiting'
+        when p.due = 'now' then 'due'
+        when p.due = 'never' and p.hold = 'problem' then 'failed'
+        else 'waiting'
+    end as state,
+    case
+        when p.due = 'now' and not p.tenant like '-:%%' and not coalesce(t.connected and c.state = 'connected', false)
+            then 'connection'
+        when p.due = 'now' then 'limit'
+        when p.hold is null then 'pause'
+        when p.hold = 'problem' then 'retry'
+        else p.hold
+    end as reason,
+    sum(p.orders)::int8 as orders,
+    max(p.due_seconds) as due_seconds,
+    max(p.pending_seconds) as pending_seconds
+from placed p
+left join xero_connection c on c.organisation_id = p.organisation_id
+left join xero_tenant t on t.organisation_id = p.organisation_id and t.tenant_id = p.tenant
+left join xero_budget b on b.tenant_id = p.tenant
+left join xero_lease l on l.tenant_id = p.tenant
+group by 1, 2, 3, 4
+order by 1, 2, 3, 4
+
+-- name: orders_in_doubt
+-- Orders of calls without a known outcome which nothing else shows as due or waiting.
+select i.organisation_id, i.tenant_id as tenant, count(distinct e.order_id) as orders
+from xero_intent i
+join xero_intent_element e on e.intent_id = i.id and not e.settled
+left join orders o using (order_id)
+where i.state = 'open'
+  and o.due_at is null
+  and coalesce(o.hold, '') not in ('connection', 'settings', 'limit', 'retry', 'in_doubt')
+group by 1, 2
+
+-- name: held
+select hold, count(*) from orders where hold in ('manual', 'disabled') group by hold
+
+-- name: intents
+select
+    tenant_id as tenant,
+    count(*) as intents,
+    extract(epoch from clock_timestamp() - min(opened_at))::float8 as oldest_seconds
+from xero_intent
+where state = 'open'
+group by 1
+order by 1
+
+-- name: outbox
+select
+    count(*) filter (where set_aside_at is null) as waiting,
+    count(*) filter (where set_aside_at is not null) as set_aside,
+    extract(epoch from clock_timestamp() - min(created_at) filter (where set_aside_at is null))::float8
+        as oldest_seconds
+from outbox
+
+-- name: problems
+select class as problem_class, code, count(*) as problems
+from problem
+where closed_at is null
+group by 1, 2
+order by 1, 2
+
+-- name: dead_letters
+select reason, count(*) as letters from dead_letter where state = 'open' group by 1 order by 1
+
+-- name: leases
+select
+    count(*) filter (where expires_at > clock_timestamp()) as held,
+    count(*) filter (where expires_at <= clock_timestamp()) as expired
+from xero_lease
+where owner is not null
+
+-- name: connections
+select
+    organisation_id,
+    state,
+    disconnected_reason as reason,
+    connected_at,
+    disconnected_at,
+    extract(epoch from clock_timestamp() - refreshed_at)::float8 as token_age_seconds
+from xero_connection
+order by organisation_id
+
+-- name: tenants
+select
+    t.organisation_id, t.tenant_id, t.name, t.connected,
+    extract(epoch from greatest(b.frozen_until - clock_timestamp(), interval '0'))::float8 as frozen_seconds,
+    nullif(b.frozen_reason, '') as frozen_reason
+from xero_tenant t
+left join xero_budget b using (tenant_id)
+order by t.organisation_id, t.tenant_id
+
+-- name: offsets
+select topic, partition, next_offset from partition_offset where topic = any(%(topics)s)

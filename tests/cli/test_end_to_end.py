@@ -1,0 +1,28 @@
+"""The main job, as an operator does it: from nothing to an invoice in Xero, with commands alone."""
+
+import pytest
+import requests
+
+from tests.cli.service import Service
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def test_an_order_becomes_an_invoice_in_xero(service: Service) -> None:
+    tenant_id = service.set_up()
+    with service.start() as running:
+        url = running.url
+        running.wait_for("started")
+        service.send_invoice("order-1")
+        found = service.wait_until_quiet()
+        assert found["failed"] == 0
+        (made,) = service.simulator.control.ledger(tenant_id)["Invoices"]
+        assert made["InvoiceNumber"] == "WH-order-1"
+
+        assert requests.get(f"{url}/healthz", timeout=10).status_code == 200
+        assert requests.get(f"{url}/readyz", timeout=10).status_code == 200
+        metrics = requests.get(f"{url}/metrics", timeout=10).text
+        assert 'hearlink_xero_events_total{outcome="applied"} 1.0' in metrics
+        assert f'hearlink_xero_orders_finished_total{{result="synced",tenant="{tenant_id}"}} 1.0' in metrics
+        assert running.stop() == 0
+    assert {line["level"] for line in running.log} <= {"info", "debug"}, running.text
