@@ -36,7 +36,7 @@ def look_up(tenant: TenantClient, steps: Sequence[Step]) -> list[Sighting]:
         invoices = tenant.invoices_by_id(ids)
         return [judge_changed_document(step, invoices) for step in steps]
     if stage in {Stage.PAYMENT_CREATE, Stage.PAYMENT_DELETE}:
-        payments = tenant.payments_on_invoices(_paid_invoice(step) for step in steps)
+        payments = tenant.standing_payments(_paid_invoice(step) for step in steps)
         return [judge_payment(step, payments) for step in steps]
     return [_look_up_note(tenant, step) for step in steps]
 

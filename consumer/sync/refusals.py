@@ -212,7 +212,7 @@ class Refusals:
 
 
 def _may_be_done(refusal: _Refusal) -> bool:
-    if Behaviour.LOOK_UP in refusal.problem.behaviours:
+    if Behaviour.LOOK_UP in refusal.problem.behaviours or refusal.problem.code == "not_in_catalogue":
         return True
     # Someone may have made the same change by hand, or voided the invoice: one read tells for the whole call.
     return refusal.step.stage is Stage.INVOICE_UPDATE and refusal.problem.problem_class is ProblemClass.XERO

@@ -240,3 +240,38 @@ def test_a_tenant_is_described(access: Access) -> None:
     assert (currency, country, described) == ("GBP", "GB", True)
     assert {account["Code"] for account in accounts} >= {"090", "200", "240"}
     assert {rate["TaxType"] for rate in tax_rates} >= {"OUTPUT2", "ZERORATEDOUTPUT"}
+
+
+def test_standing_payments_are_found_by_the_invoices_that_something_was_paid_on(access: Access) -> None:
+    tenant, control = access.tenant, access.simulator.control
+    contact = tenant.put_contacts([{"Name": "Payer", "ContactNumber": "payer"}], idempotency_key="c")[0].xero_id
+    bodies = [
+        {
+            "Type": "ACCREC",
+            "Contact": {"ContactID": contact},
+            "InvoiceNumber": f"P-{number}",
+            "Date": "2026-10-01",
+            "DueDate": "2026-10-01",
+            "Status": "AUTHORISED",
+            "LineItems": [
+                {"Description": "x", "Quantity": 1, "UnitAmount": 10, "AccountCode": "200", "TaxType": "NONE"}
+            ],
+        }
+        for number in range(3)
+    ]
+    invoices = [result.xero_id or "" for result in tenant.put_invoices(bodies, idempotency_key="i")]
+    paid = [
+        {
+            "Invoice": {"InvoiceID": invoice_id},
+            "Account": {"Code": "090"},
+            "Date": "2026-10-02",
+            "Amount": 4,
+            "Reference": f"CARD {position}",
+        }
+        for position, invoice_id in enumerate(invoices[:2])
+    ]
+    payments = tenant.put_payments(paid, idempotency_key="p")
+    control.delete_payment(access.tenant_id, payments[1].xero_id or "")
+    found = tenant.standing_payments(invoices)
+    assert [(entry["PaymentID"], entry["Reference"]) for entry in found] == [(payments[0].xero_id, "CARD 0")]
+    assert found[0]["Invoice"]["InvoiceID"] == invoices[0]
