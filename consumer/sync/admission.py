@@ -1,6 +1,7 @@
 """Which of the claimed orders go on, and what the others are told."""
 
-from consumer.results import Outcome
+from consumer.results import Outcome, Trigger
+from consumer.sync.back_off import ATTEMPTS
 from consumer.sync.conclusions import Conclusions
 from consumer.sync.gate import Gate, Hold, decide
 from consumer.sync.job import Ending, Job, latest_patient
@@ -36,6 +37,10 @@ class Admission:
         if job.row.in_doubt:
             self._conclusions.finish(job, Ending(hold=Hold.IN_DOUBT, free_attempt=True, keep_problem=True))
             return
+        if job.row.hold == Hold.RETRY and job.row.attempts > ATTEMPTS:
+            # Calls with this order end without an answer, or the worker with them.
+            self._conclusions.give_up(job)
+            return
         gate = decide(job.order, job.settings, requested=job.row.requested, elsewhere=job.links.elsewhere)
         if gate.tenant_id is None:
             self._refuse(job, gate)
@@ -70,17 +75,26 @@ class Admission:
     def _prepare(self, job: Job) -> None:
         patient = latest_patient(job)
         job.circumstances = Circumstances(
-            hearlink_url=self._services.hearlink_url, patient=patient, base_currency=self._facts.base_currency
+            hearlink_url=self._services.hearlink_url,
+            patient=patient,
+            base_currency=self._facts.base_currency,
+            rename_again=job.row.requested and job.row.shown_trigger is Trigger.RETRY,
         )
         job.make_plan()
         for finding in job.plan.failures:
             problem = self._services.catalogue.local(finding.code, **finding.values)
             self._minutes.log(job.finding_entry(finding, problem, Outcome.FAILED, self._tenant_id), problem)
             job.fail(problem, operation=finding.operation, local_id=finding.local_id, blocking=finding.blocking)
+        in_step = not job.next_steps()
         for finding in job.plan.skips:
             problem = self._services.catalogue.local(finding.code, **finding.values)
-            self._minutes.skip(job.finding_entry(finding, problem, Outcome.SKIPPED, self._tenant_id))
-        if not job.next_steps():
+            entry = job.finding_entry(finding, problem, Outcome.SKIPPED, self._tenant_id)
+            if job.row.requested and in_step:
+                # Whoever asks is told again.
+                self._minutes.log(entry)
+            else:
+                self._minutes.skip(entry)
+        if in_step:
             if job.row.requested and not job.plan.failures and not job.plan.skips:
                 self._minutes.log(job.entry(job.whole_order, Outcome.SKIPPED, _IN_STEP, tenant_id=self._tenant_id))
             self._conclusions.end_if_through(job)

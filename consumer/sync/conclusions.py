@@ -2,6 +2,11 @@
 
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import structlog
 
 from consumer.results import Outcome, Problem, Trigger
 from consumer.sync.back_off import ATTEMPTS, back_off_seconds
@@ -9,6 +14,8 @@ from consumer.sync.gate import Hold
 from consumer.sync.job import Ending, Job
 from consumer.sync.minutes import Minutes
 from consumer.sync.services import Services
+
+_log = structlog.get_logger()
 
 
 class Conclusions:
@@ -35,41 +42,52 @@ class Conclusions:
         if job.problem is None:
             self.finish(job, Ending(synced=True, answered=True))
         elif job.problem.retries_by_itself:
-            self.finish(
-                job,
-                Ending(
-                    hold=Hold.RETRY,
-                    wait_seconds=back_off_seconds(job.row.attempts, random.random()),  # noqa: S311 -- see above
-                    problem=job.problem,
-                ),
-            )
+            self._wait_or_give_up(job, job.problem)
         else:
             self.finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=job.problem))
 
     def try_again(self, job: Job, problem: Problem) -> None:
         """Let a transient failure come back by itself, or give up after so many attempts."""
-        attempt = job.row.attempts
-        if attempt >= ATTEMPTS:
-            gave_up = self._services.catalogue.local(
-                "gave_up", order_id=job.row.order_id, attempts=attempt, xero_message=problem.xero_message
-            )
-            entry = job.entry(
-                job.whole_order, Outcome.FAILED, gave_up.message, tenant_id=self._tenant_id, problem=gave_up
-            )
-            self._minutes.log(entry, gave_up)
-            self.finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=gave_up))
+        if job.row.attempts < ATTEMPTS:
+            self._tell(job, problem)
+        self._wait_or_give_up(job, problem)
+
+    def give_up(self, job: Job, xero_message: str | None = None) -> None:
+        """End an order that Xero gave no usable answer for in so many attempts: a person must look."""
+        problem = self._services.catalogue.local(
+            "gave_up", order_id=job.row.order_id, attempts=job.row.attempts, xero_message=xero_message
+        )
+        self._tell(job, problem)
+        self.finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=problem))
+
+    def _wait_or_give_up(self, job: Job, problem: Problem) -> None:
+        if job.row.attempts >= ATTEMPTS:
+            self.give_up(job, problem.xero_message)
             return
+        wait_seconds = back_off_seconds(job.row.attempts, random.random())  # noqa: S311 -- spreads retries
+        self.finish(job, Ending(hold=Hold.RETRY, wait_seconds=wait_seconds, problem=problem))
+
+    @contextmanager
+    def guarding(self, job: Job) -> Iterator[None]:
+        """Hold one order's defect against that order alone: the others of its pass go on."""
+        try:
+            yield
+        except Exception as error:
+            if job.ending is not None:
+                raise
+            _log.error("order_defect", order_id=job.row.order_id, error=type(error).__name__, exc_info=error)
+            code = "not_projected" if isinstance(error, msgspec.ValidationError) else "unexpected"
+            problem = self._services.catalogue.local(code, order_id=job.row.order_id)
+            self._tell(job, problem)
+            self.finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=problem))
+
+    def _tell(self, job: Job, problem: Problem) -> None:
         entry = job.entry(job.whole_order, Outcome.FAILED, problem.message, tenant_id=self._tenant_id, problem=problem)
         self._minutes.log(entry, problem)
-        wait_seconds = back_off_seconds(attempt, random.random())  # noqa: S311 -- spreads retries, guards nothing
-        self.finish(job, Ending(hold=Hold.RETRY, wait_seconds=wait_seconds, problem=problem))
 
     def disconnected(self, job: Job) -> None:
         """Say it once for each order, not once for each attempt."""
         problem = self._services.catalogue.local("xero_disconnected")
         if job.row.problem_code != problem.code:
-            entry = job.entry(
-                job.whole_order, Outcome.FAILED, problem.message, tenant_id=self._tenant_id, problem=problem
-            )
-            self._minutes.log(entry, problem)
+            self._tell(job, problem)
         self.finish(job, Ending(hold=Hold.CONNECTION, free_attempt=True, problem=problem))

@@ -1,8 +1,10 @@
 """Intents: every write to Xero is on record before it leaves, so that a lost answer is never a lost write."""
 
+import json
 import secrets
 from collections import defaultdict
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from consumer.results import Operation
 from consumer.sync.lease import Lease
 from consumer.sync.link import LinkKind
 from consumer.sync.step import Stage, Step
+from consumer.xero.payloads import encode_body
 
 _QUERIES = load_queries(__file__, "intents.sql")
 
@@ -154,14 +157,15 @@ def prune(connection: Connection[Any]) -> None:
 def _detail(step: Step) -> str:
     # A contact's body is the patient's data: it is found again by its number and needs none of it here.
     body = {} if step.kind is LinkKind.CONTACT else step.body
-    return msgspec.json.encode(
+    return encode_body(
         {"target_id": step.target_id, "content_hash": step.content_hash, "body": body, "detail": step.detail}
     ).decode()
 
 
 def _element(row: tuple[Any, ...]) -> OpenElement:
     _, position, operation, kind, order_id, local_id, patient_id, revision, encoded = row
-    stored = msgspec.json.decode(encoded)
+    # Amounts stay what they were: a look-up compares them with Xero's to the last place.
+    stored = json.loads(encoded, parse_float=Decimal)
     link_kind = LinkKind(kind)
     return OpenElement(
         position=position,

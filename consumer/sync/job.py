@@ -1,5 +1,7 @@
 """A job: one claimed order on its way through the stages of a pass, and how it ends."""
 
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ from consumer.sync.intents import Sender
 from consumer.sync.link import Links
 from consumer.sync.planner import Circumstances, make_plan
 from consumer.sync.step import Finding, Plan, Step
+from consumer.xero.payloads import BATCH_ELEMENTS
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -37,6 +40,7 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
     order_id: str
     organisation_id: str
     clinic_id: str
+    patient_id: str
     revision: int
     synced_revision: int
     requested_revision: int | None
@@ -47,6 +51,7 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
     problem_id: int | None
     problem_code: str | None
     hold: str | None
+    due_at: datetime
     event_id: str
     trace_parent: str | None
     invoice_number: str | None
@@ -80,9 +85,8 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
 class Job:
     """One order within a pass: its plan is made anew whenever a call has changed its links."""
 
-    def __init__(self, row: ClaimedOrder, order: Order, settings: ClinicSettings | None, links: Links) -> None:
+    def __init__(self, row: ClaimedOrder, settings: ClinicSettings | None, links: Links) -> None:
         self.row = row
-        self.order = order
         self.settings = settings
         self.links = links
         self.circumstances = Circumstances(hearlink_url="")
@@ -94,15 +98,20 @@ class Job:
         self.blocked = False
         self.called = False
         # How many elements a call with this order may have; shrinks after calls that failed as a whole.
-        self.batch_limit = _batch_limit(row.attempts)
+        self.batch_limit = _batch_limit(row.attempts) if row.hold == Hold.RETRY else BATCH_ELEMENTS
 
     # What the log calls a sync that ended before any of its operations.
     whole_order = Operation.ORDER_SYNC
 
+    @cached_property
+    def order(self) -> Order:
+        """The order as the planner reads it. msgspec.ValidationError: a defect in our own record of it."""
+        return self.row.read()
+
     @property
     def patient_id(self) -> str:
         """The id of the order's patient."""
-        return self.order.patient.patient_id
+        return self.row.patient_id
 
     @property
     def urgent(self) -> bool:
@@ -195,4 +204,4 @@ def latest_patient(job: Job) -> Patient:
 
 def _batch_limit(attempts: int) -> int:
     """A call that gets no answer may have one order in it that kills it: tried again, it travels in smaller company."""
-    return max(1, 50 >> (2 * max(attempts - 1, 0)))
+    return max(1, BATCH_ELEMENTS >> (2 * max(attempts - 1, 0)))

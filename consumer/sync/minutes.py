@@ -109,6 +109,7 @@ class Minutes:
             {
                 "order_ids": order_ids,
                 "revisions": [job.row.revision for job in jobs],
+                "due_at": [job.row.due_at for job in jobs],
                 "synced": [ending.synced for ending in endings],
                 "wait_seconds": [ending.wait_seconds for ending in endings],
                 "holds": [None if ending.hold is None else ending.hold.value for ending in endings],

@@ -41,6 +41,9 @@ by_book as (
     union all
     select i.tenant_id, i.organisation_id, '{}', min(coalesce(i.look_up_at, i.opened_at)), null
     from xero_intent i
+    -- Where Xero lets nobody in, nothing can be looked up: the intents wait for the connection.
+    join xero_tenant t on t.organisation_id = i.organisation_id and t.tenant_id = i.tenant_id and t.connected
+    join xero_connection x on x.organisation_id = i.organisation_id and x.state = 'connected'
     where i.state = 'open'
     group by 1, 2
 ),
@@ -109,9 +112,9 @@ claimed as (
     returning o.*
 )
 select
-    c.order_id, c.organisation_id, c.clinic_id, c.revision, c.synced_revision, c.requested_revision, c.state::text,
+    c.order_id, c.organisation_id, c.clinic_id, c.patient_id, c.revision, c.synced_revision, c.requested_revision, c.state::text,
     c.trigger, c.actor, c.attempts, c.problem_id,
-    (select p.code from problem p where p.id = c.problem_id) as problem_code, c.hold, c.event_id, c.trace_parent, c.invoice_number, c.priority,
+    (select p.code from problem p where p.id = c.problem_id) as problem_code, c.hold, c.due_at, c.event_id, c.trace_parent, c.invoice_number, c.priority,
     extract(epoch from c.pending_since)::float8 as pending_since,
     coalesce(
         (
@@ -126,7 +129,7 @@ select
         join xero_intent i on i.id = e.intent_id
         where not e.settled
           and (e.order_id = c.order_id
-               or (e.kind = 'contact' and e.local_id = c.patient_id and i.organisation_id = c.organisation_id))
+               or (e.kind = 'contact' and e.local_id = c.patient_id and i.tenant_id = %(tenant_id)s))
     ) as in_doubt
 from claimed c
 order by c.priority, c.due_at
@@ -138,18 +141,19 @@ join xero_tenant t using (organisation_id)
 where c.organisation_id = %(organisation_id)s and t.tenant_id = %(tenant_id)s
 
 -- name: finish
--- One row an order, whatever became of it. An event that came meanwhile has moved revision and due_at: they stay.
+-- One row an order, whatever became of it. An event that came meanwhile has moved revision and due_at, and whoever
+-- rang meanwhile has moved due_at: they stay, and so does the request. Nobody waits for a look-up that is over.
 update orders o
 set synced_revision = case when r.synced then greatest(o.synced_revision, r.revision) else o.synced_revision end,
     due_at = case
-        when o.revision > r.revision then coalesce(o.due_at, now())
+        when r.called_again then coalesce(o.due_at, now())
         when r.wait_seconds is null then null
         else now() + r.wait_seconds * interval '1 second'
     end,
-    hold = case when o.revision > r.revision then null else r.hold end,
-    priority = case when r.hold = 'retry' and o.revision = r.revision then 2 else o.priority end,
+    hold = case when r.called_again then null else r.hold end,
+    priority = case when r.hold = 'retry' and not r.called_again then 2 else o.priority end,
     trigger = case
-        when o.revision > r.revision then o.trigger
+        when r.called_again then o.trigger
         when r.hold is null then 'auto'
         when r.hold = 'retry' then 'retry'
         else o.trigger
@@ -160,7 +164,7 @@ set synced_revision = case when r.synced then greatest(o.synced_revision, r.revi
         else o.attempts
     end,
     requested_revision = case
-        when r.answered and o.requested_revision <= r.revision then null else o.requested_revision
+        when r.answered and not r.called_again then null else o.requested_revision
     end,
     pending_since = case
         when r.synced and o.revision = r.revision then null
@@ -171,13 +175,25 @@ set synced_revision = case when r.synced then greatest(o.synced_revision, r.revi
     problem_id = r.problem_id,
     tenant_id = coalesce(r.tenant_id, o.tenant_id)
 from (
-    select * from unnest(
-        %(order_ids)s::text[], %(revisions)s::int8[], %(synced)s::bool[], %(wait_seconds)s::float8[],
-        %(holds)s::text[], %(free_attempts)s::bool[], %(answered)s::bool[], %(called)s::bool[],
-        %(problem_ids)s::int8[], %(tenant_ids)s::text[]
-    ) as r (
-        order_id, revision, synced, wait_seconds, hold, free_attempt, answered, called, problem_id, tenant_id
+    select
+        e.*,
+        n.revision > e.revision
+        or n.due_at is distinct from e.due_at
+        or (e.hold = 'in_doubt' and not exists (
+            select from xero_intent_element d
+            join xero_intent i on i.id = d.intent_id
+            where not d.settled
+              and (d.order_id = n.order_id
+                   or (d.kind = 'contact' and d.local_id = n.patient_id and i.tenant_id = e.tenant_id))
+        )) as called_again
+    from unnest(
+        %(order_ids)s::text[], %(revisions)s::int8[], %(due_at)s::timestamptz[], %(synced)s::bool[],
+        %(wait_seconds)s::float8[], %(holds)s::text[], %(free_attempts)s::bool[], %(answered)s::bool[],
+        %(called)s::bool[], %(problem_ids)s::int8[], %(tenant_ids)s::text[]
+    ) as e (
+        order_id, revision, due_at, synced, wait_seconds, hold, free_attempt, answered, called, problem_id, tenant_id
     )
+    join orders n using (order_id)
 ) r
 where o.order_id = r.order_id
 
@@ -186,25 +202,39 @@ select from orders where order_id = any(%(order_ids)s::text[]) order by order_id
 
 -- name: wake_connection
 -- After a connect: what waited for it goes by itself where the clinic is in auto mode or a request is unanswered.
+with waiting as (
+    select o.order_id
+    from orders o
+    join clinic_settings s using (organisation_id, clinic_id)
+    where o.organisation_id = %(organisation_id)s
+      and o.hold = 'connection'
+      and s.synchronisation_enabled
+      and (s.mode = 'auto' or o.requested_revision is not null)
+    order by o.order_id
+    for update of o
+)
 update orders o
-set due_at = now(), hold = null
-from clinic_settings s
-where o.organisation_id = %(organisation_id)s
-  and o.hold = 'connection'
-  and s.organisation_id = o.organisation_id and s.clinic_id = o.clinic_id
-  and s.synchronisation_enabled
-  and (s.mode = 'auto' or o.requested_revision > o.synced_revision)
+set due_at = now(), hold = null, trigger = case when o.requested_revision is null then 'retry' else o.trigger end
+from waiting w
+where o.order_id = w.order_id
 
 -- name: wake_settings
 -- After a change of settings: what failed for their sake is looked at again where the clinic is in auto mode.
+with waiting as (
+    select o.order_id
+    from orders o
+    join clinic_settings s using (organisation_id, clinic_id)
+    join problem p on p.id = o.problem_id and p.class = 'settings'
+    where o.organisation_id = %(organisation_id)s
+      and o.hold in ('problem', 'disabled')
+      and s.synchronisation_enabled and s.mode = 'auto'
+    order by o.order_id
+    for update of o
+)
 update orders o
-set due_at = now(), hold = null
-from clinic_settings s, problem p
-where o.organisation_id = %(organisation_id)s
-  and o.hold = 'problem'
-  and p.id = o.problem_id and p.class = 'settings'
-  and s.organisation_id = o.organisation_id and s.clinic_id = o.clinic_id
-  and s.synchronisation_enabled and s.mode = 'auto'
+set due_at = now(), hold = null, trigger = 'retry'
+from waiting w
+where o.order_id = w.order_id
 
 -- name: notify
 select pg_notify('hearlink_due', '')

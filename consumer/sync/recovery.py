@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import structlog
 from psycopg import Connection
+from psycopg.rows import class_row
 
 from consumer.database import load_queries
 from consumer.results import (
@@ -20,6 +21,7 @@ from consumer.results import (
     open_problem,
     record,
 )
+from consumer.sync.gate import Hold
 from consumer.sync.intents import OpenElement, OpenIntent, leave_in_doubt, load_open_intents, settle
 from consumer.sync.lease import Lease
 from consumer.sync.link import Link, LinkKind
@@ -29,13 +31,7 @@ from consumer.sync.outcome import link_after
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting
 from consumer.sync.step import Stage, Step
-from consumer.xero import BudgetSpentError, RateLimitedError, TenantClient, XeroError
-from consumer.xero.budget import CALL_SECONDS
-
-# A call is over at our end after CALL_SECONDS; Xero may go on with it for a while after we hung up.
-SAFE_WAIT_SECONDS = CALL_SECONDS + 10
-# Between look-ups that find nothing yet, or fail.
-AGAIN_SECONDS = 5.0
+from consumer.xero import BudgetSpentError, MaintenanceError, RateLimitedError, TenantClient, XeroError
 
 _QUERIES = load_queries(__file__, "recovery.sql")
 _log = structlog.get_logger()
@@ -45,6 +41,18 @@ class _Verdict(msgspec.Struct, frozen=True):
     element: OpenElement
     step: Step
     sighting: Sighting
+
+
+class _Sender(msgspec.Struct, frozen=True):
+    """The order on whose behalf an element went out, as it is now."""
+
+    order_id: str
+    clinic_id: str
+    revision: int
+    hold: str | None
+    actor: str | None
+    attempts: int
+    invoice_number: str | None
 
 
 def recover(connection: Connection[Any], lease: Lease, organisation_id: str, services: Services) -> None:
@@ -62,7 +70,7 @@ def recover(connection: Connection[Any], lease: Lease, organisation_id: str, ser
         try:
             sightings = look_up(tenant, steps) if steps else []
         except XeroError as error:
-            _postpone(connection, lease, intent, error)
+            _postpone(connection, lease, intent, error, services)
             return
         verdicts = [
             _Verdict(element, step, sighting)
@@ -71,8 +79,12 @@ def recover(connection: Connection[Any], lease: Lease, organisation_id: str, ser
         _settle(connection, lease, intent, verdicts, services)
 
 
-def _postpone(connection: Connection[Any], lease: Lease, intent: OpenIntent, error: XeroError) -> None:
-    waits = error.wait_seconds if isinstance(error, BudgetSpentError | RateLimitedError) else AGAIN_SECONDS
+def _postpone(
+    connection: Connection[Any], lease: Lease, intent: OpenIntent, error: XeroError, services: Services
+) -> None:
+    waits = services.patience.again_seconds
+    if isinstance(error, BudgetSpentError | RateLimitedError | MaintenanceError):
+        waits = error.wait_seconds
     with connection.transaction():
         lease.fence(connection)
         leave_in_doubt(connection, intent.intent_id, f"look-up failed: {type(error).__name__}", waits)
@@ -81,41 +93,25 @@ def _postpone(connection: Connection[Any], lease: Lease, intent: OpenIntent, err
 def _settle(
     connection: Connection[Any], lease: Lease, intent: OpenIntent, verdicts: Sequence[_Verdict], services: Services
 ) -> None:
-    patience = SAFE_WAIT_SECONDS - intent.age_seconds
+    patience = services.patience.safe_wait_seconds - intent.age_seconds
     certain = [verdict for verdict in verdicts if patience <= 0 or verdict.sighting.sight is Sight.DONE]
-    links = [
-        _link(intent, lease.book, verdict)
-        for verdict in certain
-        if verdict.sighting.sight in {Sight.DONE, Sight.OTHERWISE}
-    ]
-    entries = []
-    problems = []
-    for verdict in certain:
-        entry, problem = _entry(intent, verdict, lease.book, services)
-        if entry is not None:
-            entries.append(entry)
-            problems.append(problem)
+    links = [_link(intent, lease.book, verdict) for verdict in certain]
     with connection.transaction():
         lease.fence(connection)
+        senders = _lock_senders(connection, [verdict.element.sender_order_id for verdict in certain])
         save_links(connection, [link for link in links if link is not None])
-        senders = _senders(connection, [entry.order_id for entry in entries])
         told = []
-        for entry, problem in zip(entries, problems, strict=True):
-            problem_id = None
-            if problem is not None:
+        for verdict in certain:
+            sender = senders.get(verdict.element.sender_order_id)
+            found = _tell(intent, verdict, sender, lease.book, services)
+            if found is None:
+                continue
+            entry, problem = found
+            if problem is not None and sender is not None and _waits_for(sender, verdict.element):
                 problem_id = open_problem(connection, intent.organisation_id, lease.book, problem)
                 connection.execute(_QUERIES["hold"], {"order_id": entry.order_id, "problem_id": problem_id})
-            clinic_id, actor, attempts, number = senders.get(entry.order_id, ("", None, 1, None))
-            told.append(
-                msgspec.structs.replace(
-                    entry,
-                    clinic_id=clinic_id,
-                    actor=actor,
-                    attempt=attempts,
-                    invoice_number=number,
-                    problem_id=problem_id,
-                )
-            )
+                entry = msgspec.structs.replace(entry, problem_id=problem_id)
+            told.append(entry)
         record(connection, told, services.encoder.log_entry)
         settle(connection, intent.intent_id, [verdict.element.position for verdict in certain], "looked_up")
         if len(certain) < len(verdicts):
@@ -147,6 +143,9 @@ def _step(intent: OpenIntent, element: OpenElement) -> Step:
 
 def _link(intent: OpenIntent, tenant_id: str, verdict: _Verdict) -> Link | None:
     sighting = verdict.sighting
+    if sighting.sight not in {Sight.DONE, Sight.OTHERWISE, Sight.TWICE}:
+        return None
+    # Of two the first counts as ours, so that no third is made; a person sees to the other.
     if sighting.sight is Sight.OTHERWISE:
         if verdict.step.stage not in {Stage.INVOICE_UPDATE, Stage.CREDIT_NOTE_UPDATE}:
             return None
@@ -164,9 +163,9 @@ def _link(intent: OpenIntent, tenant_id: str, verdict: _Verdict) -> Link | None:
     return link
 
 
-def _entry(
-    intent: OpenIntent, verdict: _Verdict, tenant_id: str, services: Services
-) -> tuple[LogEntry | None, Problem | None]:
+def _tell(
+    intent: OpenIntent, verdict: _Verdict, sender: _Sender | None, tenant_id: str, services: Services
+) -> tuple[LogEntry, Problem | None] | None:
     """Return the row that tells what the look-up found; nothing is told of what simply goes out again."""
     element, sighting = verdict.element, verdict.sighting
     values = {"order_id": element.sender_order_id, "number": str(element.detail.get("number", ""))}
@@ -187,10 +186,10 @@ def _entry(
     elif sighting.sight is Sight.GONE and element.kind is not LinkKind.CONTACT:
         problem = services.catalogue.local("deleted_in_xero", kind=kinds[element.kind], **values)
     else:
-        return None, None
+        return None
     entry = LogEntry(
         organisation_id=intent.organisation_id,
-        clinic_id="",
+        clinic_id="" if sender is None else sender.clinic_id,
         order_id=element.sender_order_id,
         tenant_id=tenant_id,
         operation=element.operation,
@@ -200,7 +199,9 @@ def _entry(
         problem_class=None if problem is None else problem.problem_class.value,
         fix=None if problem is None else problem.fix,
         trigger=Trigger.RETRY,
-        attempt=1,
+        actor=None if sender is None else sender.actor,
+        attempt=1 if sender is None else sender.attempts,
+        invoice_number=None if sender is None else sender.invoice_number,
         xero_id=sighting.xero_id,
         local_id=element.local_id,
         revision=element.revision,
@@ -209,11 +210,15 @@ def _entry(
     return entry, problem
 
 
-def _senders(
-    connection: Connection[Any], order_ids: Sequence[str]
-) -> dict[str, tuple[str, str | None, int, str | None]]:
-    rows = connection.execute(_QUERIES["senders"], {"order_ids": sorted(set(order_ids))})
-    return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
+def _lock_senders(connection: Connection[Any], order_ids: Sequence[str]) -> dict[str, _Sender]:
+    with connection.cursor(row_factory=class_row(_Sender)) as cursor:
+        rows = cursor.execute(_QUERIES["lock_senders"], {"order_ids": sorted(set(order_ids))}).fetchall()
+    return {row.order_id: row for row in rows}
+
+
+def _waits_for(sender: _Sender, element: OpenElement) -> bool:
+    """Whether the order still is as it was sent, or waits for the look-up: a newer state goes its own way."""
+    return sender.hold == Hold.IN_DOUBT or sender.revision == element.revision
 
 
 def _wake(connection: Connection[Any], organisation_id: str, certain: Sequence[_Verdict]) -> None:

@@ -1,11 +1,15 @@
--- name: senders
-select order_id, clinic_id, actor, greatest(attempts, 1), invoice_number
+-- name: lock_senders
+-- Locked by key order, as the projection writes: neither waits for the other for ever.
+select order_id, clinic_id, revision, hold, actor, greatest(attempts, 1) as attempts, invoice_number
 from orders
 where order_id = any(%(order_ids)s::text[])
+order by order_id
+for update
 
 -- name: hold
-update orders set hold = 'problem', problem_id = %(problem_id)s, due_at = null
-where order_id = %(order_id)s and (due_at is null or hold = 'in_doubt')
+-- Whoever asked for the order has this answer.
+update orders set hold = 'problem', problem_id = %(problem_id)s, due_at = null, requested_revision = null
+where order_id = %(order_id)s
 
 -- name: wake
 -- Those whose fate is known may go on; orders that wait for a patient's contact are the patient's, whoever sent it.
@@ -18,6 +22,6 @@ with waiting as (
     for update
 )
 update orders o
-set due_at = now(), hold = null
+set due_at = now(), hold = 'retry'
 from waiting w
 where o.order_id = w.order_id

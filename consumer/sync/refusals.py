@@ -18,6 +18,10 @@ from consumer.xero import TenantClient, XeroError
 
 # After the plain name: with a short form of the patient's id, then with all of it.
 _MOST_SUFFIXES = 2
+# Whoever makes the change by hand must know what it is.
+_CHANGE_REFUSED = frozenset(
+    {"invoice_has_payments", "status_has_payments", "document_closed", "period_locked", "year_locked"}
+)
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -122,8 +126,9 @@ class Refusals:
         elif sight is Sight.STRANGER:
             self._fail(refusal, self._stranger(refusal, sighting), intent_id)
         elif sight is Sight.TWICE:
-            problem = self._local(refusal, "two_of_ours", kind=_kind(step).lower())
-            self._fail(refusal, problem, intent_id)
+            # The first counts as ours, so that no third is made; a person sees to the other.
+            self._remember(self._link(step, sighting.xero_id, sighting.document), refusal.jobs)
+            self._fail(refusal, self._local(refusal, "two_of_ours", kind=_kind(step).lower()), intent_id)
         elif step.stage is Stage.INVOICE_UPDATE and sighting.document.get("Status") == "PAID":
             self._fail(refusal, self._local(refusal, "paid_in_xero", changed=", ".join(step.reasons)), intent_id)
         else:
@@ -176,11 +181,14 @@ class Refusals:
         step = refusal.step
         if problem.xero_message is None and refusal.problem.xero_message is not None:
             problem = msgspec.structs.replace(problem, xero_message=refusal.problem.xero_message)
+        message = problem.message
+        if step.stage is Stage.INVOICE_UPDATE and problem.code in _CHANGE_REFUSED:
+            message = f"{message} What differs: {', '.join(step.reasons)}."
         for job in refusal.jobs:
             entry = job.entry(
                 step.operation,
                 Outcome.FAILED,
-                problem.message,
+                message,
                 tenant_id=self._tenant_id,
                 problem=problem,
                 xero_id=step.target_id,

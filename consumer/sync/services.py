@@ -5,6 +5,7 @@ from typing import Protocol
 
 from consumer.results import Catalogue, OutboxEncoder
 from consumer.xero import Budget, XeroClient
+from consumer.xero.budget import CALL_SECONDS
 
 
 class SyncMetrics(Protocol):
@@ -52,6 +53,20 @@ class SilentMetrics:
 
 
 @dataclass(frozen=True)
+class Patience:
+    """How long the sync waits where Xero's answer was lost; only tests shorten it.
+
+    `safe_wait_seconds` after a call was sent, what Xero does not hold by then it never will: a call is over at our end
+    after CALL_SECONDS, and Xero may go on with it for a while after we hung up. `again_seconds` pass between look-ups
+    that find nothing yet or fail, `pause_seconds` between passes over a tenant to whom a call just failed.
+    """
+
+    safe_wait_seconds: float = CALL_SECONDS + 10
+    again_seconds: float = 5.0
+    pause_seconds: float = 2.0
+
+
+@dataclass(frozen=True)
 class Services:
     """Xero, the words for what happens, and where it is told."""
 
@@ -61,3 +76,4 @@ class Services:
     encoder: OutboxEncoder
     hearlink_url: str
     metrics: SyncMetrics = field(default_factory=SilentMetrics)
+    patience: Patience = field(default_factory=Patience)

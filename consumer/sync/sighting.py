@@ -117,8 +117,11 @@ def judge_allocation(step: Step, note: Mapping[str, Any]) -> Sighting:
         return _sighting(Sight.GONE if status in _GONE_STATUSES else Sight.ABSENT, note, "CreditNoteID")
     # Parts of one note on one invoice add up: what counts is that our amount is there, once.
     amount = sum((read_amount(entry.get("Amount")) for entry in ours), Decimal(0))
-    same = amount == Decimal(str(step.body["Amount"]))
-    return _sighting(Sight.DONE if same else Sight.TWICE, ours[0], "AllocationID")
+    wanted_amount = Decimal(step.body["Amount"])
+    if amount < wanted_amount:
+        # Someone's own, of a part of the note.
+        return _sighting(Sight.ABSENT, note, "CreditNoteID")
+    return _sighting(Sight.DONE if amount == wanted_amount else Sight.TWICE, ours[0], "AllocationID")
 
 
 def judge_payment(step: Step, payments: Iterable[Mapping[str, Any]]) -> Sighting:

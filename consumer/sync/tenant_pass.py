@@ -18,6 +18,7 @@ from consumer.results import Outcome
 from consumer.settings import load_clinic_settings
 from consumer.sync import exchange
 from consumer.sync.admission import Admission, TenantFacts
+from consumer.sync.batching import Assignment, cut_into_calls, fits_a_call
 from consumer.sync.conclusions import Conclusions
 from consumer.sync.gate import Hold
 from consumer.sync.intents import Intent, leave_in_doubt, open_intent, settle
@@ -51,14 +52,9 @@ from consumer.xero import (
 ORDERS_PER_PASS = 200
 # A grant that is so near is waited for; a farther one gives the tenant back.
 WORTH_WAITING_SECONDS = 1.0
-# Between passes over a tenant to whom a call just failed.
-PAUSE_SECONDS = 2.0
 
 _QUERIES = load_queries(__file__, "queue.sql")
 _log = structlog.get_logger()
-
-# A step with the jobs that need it: a contact may serve several.
-Assignment = tuple[Step, list[Job]]
 
 
 class TenantPass:
@@ -99,7 +95,8 @@ class TenantPass:
         self._claim()
         admission = Admission(self._services, self._minutes, self._conclusions, self._tenant_id, facts)
         for job in self._jobs:
-            admission.decide(job)
+            with self._conclusions.guarding(job):
+                admission.decide(job)
         self._write()
         while (assignments := self._next_assignments()) and self._stop is None:
             self._send_stage(assignments)
@@ -123,21 +120,14 @@ class TenantPass:
                     "organisation_id": self._organisation_id,
                     "clinic_ids": self._clinic_ids,
                     "limit": ORDERS_PER_PASS,
+                    "tenant_id": self._tenant_id,
                 },
             ).fetchall()
         settings = load_clinic_settings(
             self._connection, self._organisation_id, sorted({row.clinic_id for row in rows})
         )
-        orders = [row.read() for row in rows]
-        links = load_links(
-            self._connection,
-            self._tenant_id or "",
-            [(order.order_id, order.patient.patient_id) for order in orders],
-        )
-        self._jobs = [
-            Job(row, order, settings.get(order.clinic_id), links[order.order_id])
-            for row, order in zip(rows, orders, strict=True)
-        ]
+        links = load_links(self._connection, self._tenant_id or "", [(row.order_id, row.patient_id) for row in rows])
+        self._jobs = [Job(row, settings.get(row.clinic_id), links[row.order_id]) for row in rows]
 
     # Sending.
 
@@ -154,7 +144,8 @@ class TenantPass:
         return list(assignments.values())
 
     def _send_stage(self, assignments: list[Assignment]) -> None:
-        for batch in _batches(assignments):
+        sendable = [assignment for assignment in assignments if self._fits(*assignment)]
+        for batch in cut_into_calls(sendable) if sendable else ():
             if self._stop is not None:
                 return
             if self._stopping():
@@ -164,6 +155,26 @@ class TenantPass:
             grant = self._grant(urgent=any(job.urgent for _, jobs in batch for job in jobs)) if found else None
             if grant is not None:
                 self._send_batch(found, grant)
+
+    def _fits(self, step: Step, jobs: list[Job]) -> bool:
+        """Whether a call can carry `step`; explain to its orders why not."""
+        if fits_a_call(step):
+            return True
+        for job in jobs:
+            number = str(step.detail.get("number") or job.row.invoice_number or "")
+            problem = self._services.catalogue.local("request_too_large", order_id=job.row.order_id, number=number)
+            entry = job.entry(
+                step.operation,
+                Outcome.FAILED,
+                problem.message,
+                tenant_id=self._tenant_id,
+                problem=problem,
+                local_id=step.local_id,
+            )
+            self._minutes.log(entry, problem)
+            job.fail(problem, operation=step.operation, local_id=step.local_id, blocking=True)
+            self._plan_on(job)
+        return False
 
     def _find_allocations(self, batch: list[Assignment]) -> list[Assignment]:
         """Learn the ids of allocations that Xero did not tell when they were made; drop those that are gone."""
@@ -274,8 +285,9 @@ class TenantPass:
         self._write(lambda connection: settle(connection, intent.intent_id, range(len(batch)), "answered"))
 
     def _plan_on(self, job: Job) -> None:
-        job.make_plan()
-        self._conclusions.end_if_through(job)
+        with self._conclusions.guarding(job):
+            job.make_plan()
+            self._conclusions.end_if_through(job)
 
     # Calls that failed as a whole.
 
@@ -300,8 +312,9 @@ class TenantPass:
         for job in jobs:
             self._conclusions.finish(job, Ending(hold=Hold.IN_DOUBT, keep_problem=True))
         # Others of the same patients wait as well: their contact is in doubt.
-        self._stop = Ending(wait_seconds=PAUSE_SECONDS, free_attempt=True, keep_problem=True)
-        self._write(lambda connection: leave_in_doubt(connection, intent.intent_id, "answer_lost", PAUSE_SECONDS))
+        pause_seconds = self._services.patience.pause_seconds
+        self._stop = Ending(wait_seconds=pause_seconds, free_attempt=True, keep_problem=True)
+        self._write(lambda connection: leave_in_doubt(connection, intent.intent_id, "answer_lost", pause_seconds))
 
     def _settle_failed(self, jobs: list[Job], batch: list[Assignment], error: XeroError) -> None:
         if isinstance(error, RateLimitedError | BudgetSpentError | MaintenanceError):
@@ -317,7 +330,8 @@ class TenantPass:
             problem = self._services.catalogue.local("xero_unreachable", xero_message=str(error))
             for job in jobs:
                 self._conclusions.try_again(job, problem)
-            self._stop = Ending(wait_seconds=PAUSE_SECONDS, free_attempt=True, keep_problem=True)
+            pause_seconds = self._services.patience.pause_seconds
+            self._stop = Ending(wait_seconds=pause_seconds, free_attempt=True, keep_problem=True)
 
     def _refused_as_a_whole(
         self, jobs: list[Job], batch: list[Assignment], error: RequestRefusedError | NotFoundError
@@ -352,22 +366,3 @@ class TenantPass:
 
 
 _NOT_FOUND = "An existing invoice with the specified ID could not be found"
-
-
-def _batches(assignments: list[Assignment]) -> list[list[Assignment]]:
-    """Cut a stage's steps into calls; orders whose calls got lost before travel in small company."""
-    most = exchange.elements_per_call(assignments[0][0].stage)
-    batches: list[list[Assignment]] = []
-    limit = 0
-    for assignment in sorted(assignments, key=_limit, reverse=True):
-        own = min(most, _limit(assignment))
-        if not batches or len(batches[-1]) >= min(limit, own):
-            batches.append([])
-            limit = own
-        limit = min(limit, own)
-        batches[-1].append(assignment)
-    return batches
-
-
-def _limit(assignment: Assignment) -> int:
-    return min(job.batch_limit for job in assignment[1])
