@@ -40,7 +40,17 @@ def bulk_messages(encoder: Encoder, topic: str, *, orders: int, first_order: int
 def _templates(encoder: Encoder, topic: str) -> list[tuple[bytes, bytes]]:
     """Return the event id and the encoded event of each of an order's events."""
     rng = Random(1)
-    patient = PatientRegister(rng).add(patient_id=_PATIENT.decode())
+    # With all that a patient may have, so that events are as large as they get in a clinic.
+    address = {
+        **dict.fromkeys(("line2", "region")),
+        "line1": "12 Sample Street",
+        "city": "Sampleham",
+        "postal_code": "ZZ1 1ZZ",
+        "country": "GB",
+    }
+    patient = PatientRegister(rng).add(
+        patient_id=_PATIENT.decode(), email="patient@example.com", phone="020 7946 0000", address=address
+    )
     order = OrderScript(
         _ORDER.decode(), CLINICS[0], patient, _NUMBER.decode(), now=datetime(2026, 10, 1, 9, tzinfo=UTC), rng=rng
     )

@@ -122,10 +122,10 @@ def deposit_before_invoice(book: Book) -> None:
 
 
 def invoice_deleted(book: Book) -> None:
-    """An invoice that should not have been written."""
-    order = book.open(days=2)
+    """An invoice that should not have been written, found a week later: Xero keeps it."""
+    order = book.open(days=9, clinic=CLINICS[0])
     order.save_invoice([book.line(SERVICES)], due_days=14)
-    order.wait(minutes=20)
+    order.wait(days=8)
     order.delete_invoice()
 
 
