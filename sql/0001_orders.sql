@@ -51,7 +51,7 @@ create table orders (
 create index orders_due on orders (organisation_id, clinic_id, priority, due_at) where due_at is not null;
 create index orders_hold on orders (organisation_id, clinic_id, hold) where hold is not null;
 create index orders_problem on orders (problem_id) where problem_id is not null;
-create index orders_patient on orders (organisation_id, patient_id, occurred_at desc);
+create index orders_patient on orders (organisation_id, patient_id);
 create index orders_issued on orders (organisation_id, issued_on);
 create index orders_number on orders (organisation_id, invoice_number);
 

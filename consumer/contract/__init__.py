@@ -1,6 +1,6 @@
 """Avro in and out: HearLink's order events, whichever version wrote them, and the messages of the service's own."""
 
-from consumer.contract.check import check
+from consumer.contract.check import check, check_texts
 from consumer.contract.decoder import Decoder
 from consumer.contract.encoder import Encoder
 from consumer.contract.errors import ImpossibleValueError, RegistryUnavailableError, UndecodableError
@@ -26,6 +26,7 @@ __all__ = [
     "SyncLogResult",
     "UndecodableError",
     "check",
+    "check_texts",
     "event_from_json",
     "event_to_json",
     "schema_fingerprint",

@@ -91,7 +91,7 @@ class Reader:
         headers = message.headers()
         try:
             event = self._decode(message.value(), trace_parent(headers) if headers else None)
-            check(event, message.key())
+            check(event, message.key(), texts=False)
         except (UndecodableError, ImpossibleEventError) as error:
             segment.letters.append(dead_letter(message, error))
             return

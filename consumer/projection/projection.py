@@ -1,5 +1,6 @@
 """The poll loop: messages of the orders and the retry topic, in batches, to the writer; partitions come and go."""
 
+import gc
 import threading
 import time
 from collections import deque
@@ -30,6 +31,9 @@ _PATIENCE_SECONDS = 1.0
 _LAG_SECONDS = 1.0
 # A consumer that lost its group learns so within its session's time-out; after that, the group itself is at fault.
 _FENCED_MAX_SECONDS = 60.0
+# A batch is tens of thousands of small documents without a cycle among them. Python's defaults would search them for
+# cycles a hundred times a batch, which takes as long as decoding them.
+_GC_THRESHOLDS = (200_000, 20, 50)
 
 
 class _StoppedError(Exception):
@@ -77,6 +81,8 @@ class Projection:
             Exception: a defect. Whatever was not committed is read again after a restart.
         """
         self._stop = stop
+        thresholds = gc.get_threshold()
+        gc.set_threshold(*_GC_THRESHOLDS)
         self._pipeline.start()
         try:
             self._consumer.subscribe(
@@ -91,6 +97,7 @@ class Projection:
             _LOG.info("projection_stopped_while_claiming")
         finally:
             self._close()
+            gc.set_threshold(*thresholds)
 
     def lag(self) -> dict[tuple[str, int], int]:
         """Return how many messages of each owned partition wait, by (topic, partition); at most a second old."""

@@ -54,8 +54,15 @@ insert into orders as stored (
     due_at, priority, trigger, requested_revision, actor, pending_since
 )
 select
-    order_id, organisation_id, clinic_id, patient_id, invoice_id, invoice_number, issued_on, currency, total,
-    sequence, missing, revision, event_id, timestamptz 'epoch' + occurred_at_us * interval '1 microsecond',
+    order_id, organisation_id, clinic_id,
+    state -> 'patient' ->> 'patient_id',
+    invoice ->> 'invoice_id',
+    invoice ->> 'number',
+    (invoice ->> 'issued_on')::date,
+    invoice ->> 'currency',
+    (invoice ->> 'total')::numeric,
+    sequence, missing::int8multirange, revision, event_id,
+    timestamptz 'epoch' + occurred_at_us * interval '1 microsecond',
     trace_parent, state,
     base_revision,
     now(),
@@ -64,12 +71,22 @@ select
     requested_revision,
     actor,
     timestamptz 'epoch' + first_change_at_us * interval '1 microsecond'
-from json_to_recordset(%(rows)s::json) as row (
-    order_id text, organisation_id text, clinic_id text, patient_id text, invoice_id text, invoice_number text,
-    issued_on date, currency text, total numeric, sequence bigint, missing int8multirange, revision bigint,
-    base_revision bigint, event_id text, occurred_at_us bigint, trace_parent text, state jsonb,
-    requested_revision bigint, actor text, first_change_at_us bigint
-)
+from (
+    -- Arrays in binary form: the same rows as JSON cost Postgres twice the time. "offset 0" lets it read each document
+    -- once, not once for each column that comes from it.
+    select *, state_text::jsonb as state
+    from unnest(
+        %(order_ids)b::text[], %(organisation_ids)b::text[], %(clinic_ids)b::text[], %(sequences)b::bigint[],
+        %(missing)b::text[], %(revisions)b::bigint[], %(base_revisions)b::bigint[], %(event_ids)b::text[],
+        %(occurred_at_us)b::bigint[], %(trace_parents)b::text[], %(requested_revisions)b::bigint[],
+        %(actors)b::text[], %(first_change_at_us)b::bigint[], %(states)b::text[]
+    ) as folded (
+        order_id, organisation_id, clinic_id, sequence, missing, revision, base_revision, event_id, occurred_at_us,
+        trace_parent, requested_revision, actor, first_change_at_us, state_text
+    )
+    offset 0
+) folded
+cross join lateral (select state -> 'invoice' -> 'value' as invoice offset 0) part
 on conflict (order_id) do update
 set
     organisation_id = excluded.organisation_id,
@@ -93,6 +110,8 @@ set
         when stored.hold = 'in_doubt' then stored.due_at
         -- A person waits for it.
         when excluded.requested_revision is not null or stored.requested_revision > stored.synced_revision then now()
+        -- It has its place in the queue already, and the row can stay where it is in the index.
+        when stored.due_at <= now() and stored.hold is null and stored.attempts = 0 then stored.due_at
         -- An order that is edited many times a second is pushed every two seconds, with all its edits: the people
         -- at the desk don't notice, the day's budget of calls does.
         else greatest(now(), stored.pushed_at + interval '2 seconds')

@@ -1,7 +1,7 @@
 """Between the rows of the table `orders` and the order that the fold works on."""
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -11,76 +11,40 @@ _RANGE = re.compile(r"\[(\d+),(\d+)\)")
 _DECODE = msgspec.json.Decoder().decode
 
 
-class Row(msgspec.Struct, gc=False):
-    """One order as the statement `upsert` reads it. Times are microseconds since 1970."""
-
-    order_id: str
-    organisation_id: str
-    clinic_id: str
-    patient_id: str
-    invoice_id: str | None
-    invoice_number: str | None
-    issued_on: str | None
-    currency: str | None
-    total: str | None
-    sequence: int
-    missing: str
-    revision: int
-    base_revision: int
-    event_id: str
-    occurred_at_us: int
-    trace_parent: str | None
-    state: dict[str, Any]
-    requested_revision: int | None
-    actor: str | None
-    first_change_at_us: int | None
-
-
 _ENCODE = msgspec.json.Encoder().encode
 
 
-def rows_json(rows: list[Row]) -> str:
-    """Return `rows` as the one parameter of the statement `upsert`."""
-    return _ENCODE(rows).decode()
+class Folded(NamedTuple):
+    """An order after the fold: what it began with, and who asked for a sync meanwhile."""
+
+    order: ProjectedOrder
+    base_revision: int
+    requested_by: str | None
 
 
-def to_row(order: ProjectedOrder, base_revision: int, requested_by: str | None) -> Row:
-    """Return the row of `order`, whose fold began at `base_revision`; `requested_by` asked for a sync meanwhile."""
-    state = order.state
-    item = state["invoice"]
-    invoice = (item["value"] if item is not None else None) or _NO_INVOICE
-    missing = order.missing
-    return Row(
-        order.order_id,
-        order.organisation_id,
-        order.clinic_id,
-        state["patient"]["patient_id"],
-        invoice["invoice_id"],
-        invoice["number"],
-        invoice["issued_on"],
-        invoice["currency"],
-        invoice["total"],
-        order.sequence,
-        "{}" if not missing else "{" + ",".join(f"[{first},{end})" for first, end in missing) + "}",
-        order.revision,
-        base_revision,
-        order.event_id,
-        order.occurred_at_us,
-        order.trace_parent,
-        state,
-        order.requested_revision,
-        order.actor if order.requested_revision is None else requested_by,
-        order.first_change_at_us,
-    )
+def columns(folded: list[Folded]) -> dict[str, list[Any]]:
+    """Return `folded` as the arrays that the statement `upsert` reads: one for each column, times in microseconds."""
+    orders = [row.order for row in folded]
+    return {
+        "order_ids": [order.order_id for order in orders],
+        "organisation_ids": [order.organisation_id for order in orders],
+        "clinic_ids": [order.clinic_id for order in orders],
+        "sequences": [order.sequence for order in orders],
+        "missing": [_ranges(order.missing) if order.missing else "{}" for order in orders],
+        "revisions": [order.revision for order in orders],
+        "base_revisions": [row.base_revision for row in folded],
+        "event_ids": [order.event_id for order in orders],
+        "occurred_at_us": [order.occurred_at_us for order in orders],
+        "trace_parents": [order.trace_parent for order in orders],
+        "requested_revisions": [order.requested_revision for order in orders],
+        "actors": [row.order.actor if row.order.requested_revision is None else row.requested_by for row in folded],
+        "first_change_at_us": [order.first_change_at_us for order in orders],
+        "states": [_ENCODE(order.state).decode() for order in orders],
+    }
 
 
-_NO_INVOICE: dict[str, Any] = {
-    "invoice_id": None,
-    "number": None,
-    "issued_on": None,
-    "currency": None,
-    "total": None,
-}
+def _ranges(missing: list[tuple[int, int]]) -> str:
+    return "{" + ",".join(f"[{first},{end})" for first, end in missing) + "}"
 
 
 def from_row(row: tuple[Any, ...]) -> ProjectedOrder:

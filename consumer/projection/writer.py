@@ -12,14 +12,14 @@ from confluent_kafka import Message
 from psycopg import Connection
 
 from consumer import results
-from consumer.contract import DeadLetter, Encoder
+from consumer.contract import DeadLetter, Encoder, check_texts
 from consumer.database import load_queries
 from consumer.database.crash import crash_point
 from consumer.orders import ChangeKind, FoldOutcome, ImpossibleEventError, OrderEvent, ProjectedOrder, apply_event
 from consumer.projection.batch import Segment, dead_letter, headers_json
 from consumer.projection.brake import Brake
 from consumer.projection.metrics import ProjectionMetrics
-from consumer.projection.rows import from_row, rows_json, to_row
+from consumer.projection.rows import Folded, columns, from_row
 
 _QUERIES = load_queries(__file__, "queries.sql")
 _LOG = structlog.get_logger()
@@ -47,6 +47,7 @@ class Written:
     retries: Counter[str] = field(default_factory=Counter)
     letters: list[DeadLetter] = field(default_factory=list)
     orders: int = 0
+    clinics: set[tuple[str, str]] = field(default_factory=set)
     newest_us: int = 0
 
 
@@ -84,7 +85,8 @@ class BatchWriter:
                 self._halve(connection, events, origins, written)
             elif events:
                 self._project(connection, events, origins, written)
-            clinics = self._register_clinics(connection, events)
+            new_clinics = written.clinics - self._clinics
+            self._register_clinics(connection, new_clinics)
             rung = self._ring(connection, segments, written)
             written.letters.extend(letter for segment in segments for letter in segment.letters)
             verdicts = self._judge(segments, written.letters)
@@ -92,7 +94,7 @@ class BatchWriter:
             if written.orders or rung:
                 connection.execute(_QUERIES["wake_sync"])
             crash_point("projection.before_commit")
-        self._clinics |= clinics
+        self._clinics |= new_clinics
         self._brake.accept(verdicts)
         return written
 
@@ -124,19 +126,20 @@ class BatchWriter:
 
         started = time.perf_counter()
         requested_by = _fold(events, origins, orders, written)
-        rows = [
-            to_row(orders[order_id], base_revisions.get(order_id, 0), requested_by.get(order_id))
+        folded = [
+            Folded(orders[order_id], base_revisions.get(order_id, 0), requested_by.get(order_id))
             for order_id in order_ids
             if order_id in orders and orders[order_id].first_change_at_us is not None
         ]
-        parameter = rows_json(rows)
+        parameters = columns(folded)
         self._metrics.phase("fold", time.perf_counter() - started)
-        if not rows:
+        if not folded:
             return
         started = time.perf_counter()
-        if connection.execute(_QUERIES["upsert"], {"rows": parameter}).rowcount != len(rows):
+        if connection.execute(_QUERIES["upsert"], parameters).rowcount != len(folded):
             raise LostUpdateError
-        written.orders += len(rows)
+        written.orders += len(folded)
+        written.clinics |= {(row.order.organisation_id, row.order.clinic_id) for row in folded}
         self._metrics.phase("write", time.perf_counter() - started)
 
     def _halve(
@@ -153,8 +156,9 @@ class BatchWriter:
             if not is_refusal(error):
                 raise
             if len(events) == 1:
-                written.outcomes["refused"] += 1
-                written.letters.append(dead_letter(origins[0], _refused(events[0], error), event=events[0]))
+                letter = dead_letter(origins[0], _fault(events[0], error), event=events[0])
+                written.outcomes[letter.reason] += 1
+                written.letters.append(letter)
                 return
             middle = len(events) // 2
             self._halve(connection, events[:middle], origins[:middle], written)
@@ -163,16 +167,18 @@ class BatchWriter:
         written.outcomes += attempt.outcomes
         written.letters += attempt.letters
         written.orders += attempt.orders
+        written.clinics |= attempt.clinics
         written.newest_us = max(written.newest_us, attempt.newest_us)
 
-    def _register_clinics(self, connection: Connection[Any], events: list[OrderEvent]) -> set[tuple[str, str]]:
-        new = {(event.organisation_id, event.clinic_id) for event in events} - self._clinics
-        if new:
+    def _register_clinics(self, connection: Connection[Any], clinics: set[tuple[str, str]]) -> None:
+        if clinics:
             connection.execute(
                 _QUERIES["register_clinics"],
-                {"organisation_ids": [clinic[0] for clinic in new], "clinic_ids": [clinic[1] for clinic in new]},
+                {
+                    "organisation_ids": [clinic[0] for clinic in clinics],
+                    "clinic_ids": [clinic[1] for clinic in clinics],
+                },
             )
-        return new
 
     def _ring(self, connection: Connection[Any], segments: list[Segment], written: Written) -> bool:
         """Make the orders of the retry requests due; whether any became due."""
@@ -232,7 +238,8 @@ def stored_offsets(connection: Connection[Any], segments: list[Segment]) -> dict
 
 def is_refusal(error: psycopg.Error) -> bool:
     """Whether Postgres refused the data themselves, so that another try of the same can't end otherwise."""
-    return error.sqlstate is not None and error.sqlstate[:2] in _REFUSAL_CLASSES
+    # psycopg itself refuses a NUL in a text, and then there is no SQLSTATE.
+    return isinstance(error, psycopg.DataError) or (error.sqlstate or "")[:2] in _REFUSAL_CLASSES
 
 
 def _swap(connection: Connection[Any], segments: list[Segment]) -> None:
@@ -275,7 +282,12 @@ def _fold(
     return requested_by
 
 
-def _refused(event: OrderEvent, error: psycopg.Error) -> ValueError:
+def _fault(event: OrderEvent, error: psycopg.Error) -> ValueError:
+    """Return what is wrong with an event that Postgres refused."""
+    try:
+        check_texts(event)
+    except ImpossibleEventError as impossible:
+        return impossible
     # The message of Postgres itself may show the row, and with it the patient: the code says enough.
     constraint = f", {error.diag.constraint_name}" if error.diag.constraint_name else ""
     return ValueError(

@@ -60,7 +60,8 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     with ExitStack() as stack:
         use_apache = options.broker != "embedded" and apache_kafka.is_available()
-        broker: Broker = stack.enter_context(KafkaBroker() if use_apache else EmbeddedBroker())
+        started: KafkaBroker | EmbeddedBroker = KafkaBroker() if use_apache else EmbeddedBroker()
+        broker: Broker = stack.enter_context(started)
         server = stack.enter_context(EmbeddedPostgres())
         simulator = stack.enter_context(XeroSimulator())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

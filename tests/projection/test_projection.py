@@ -189,6 +189,29 @@ def test_dead_letters_keep_origin_reason_and_bytes_and_the_partition_goes_on(wor
     assert letters[-1].value is None
 
 
+def test_texts_with_nul_are_impossible_and_nothing_else_of_the_batch_is(world: World) -> None:
+    good = [event(f"order-{number}", 1) for number in range(1, 5)]
+    bad = [
+        event("order-5", 1, actor="a\x00b"),
+        event("order-6", 1, clinic_id="a\x00b"),
+        event("order\x007", 1, event_id="order-7-1"),
+        with_part(event("order-8", 1), "patient.last_name", "a\x00b"),
+    ]
+    world.publish(*good, *bad, event("order-9", 1))
+    with world.running() as running:
+        world.wait_for_events(9)
+        wait_until(lambda: running.metrics.counts["messages"] == 9)
+    assert world.rows("select count(*) from orders") == [(5,)]
+    assert world.rows("select clinic_id from clinic") == [("clinic-1",)]
+    details = [detail for (detail,) in world.rows("select detail from dead_letter where reason = 'impossible'")]
+    assert sorted(detail.split("the text ")[1].split(" ")[0] for detail in details) == [
+        "actor",
+        "clinic_id",
+        "order_id",
+        "patient.last_name",
+    ]
+
+
 @pytest.mark.parametrize("poison", [1, 4, 7])
 def test_what_postgres_refuses_is_narrowed_down_to_the_event(world: World, poison: int) -> None:
     world.execute("alter table orders add constraint no_poison check (state::text not like '%poison%')")
