@@ -34,41 +34,44 @@ def demo(*, keep: bool, orders: int, as_json: bool) -> None:
     Nothing of it is left afterwards. It needs no configuration, and takes none. With --json, the figures of the end go
     to standard output, and all else to standard error.
     """
+    stream = sys.stderr if as_json else sys.stdout
+    for number in _SIGNALS:
+        signal.signal(number, _end)
+    try:
+        _play(keep=keep, orders=orders, as_json=as_json)
+    except Ended as ended:
+        stream.write("\nStopped. Everything that was started has ended, and its data is gone.\n")
+        sys.exit(ended.exit_code)
+
+
+def _play(*, keep: bool, orders: int, as_json: bool) -> None:
     try:
         # What it stands on is an extra of the package, which the service itself does not need.
         from consumer.sandbox.demo import CommandError, Demo, Parts, Screen, StandstillError  # noqa: PLC0415 -- see above
         from consumer.sandbox.processes import ProcessError  # noqa: PLC0415 -- as above
     except ModuleNotFoundError as error:
         raise Failure(f"The demo needs further packages: install hearlink-xero[sandbox]. ({error})", MISUSED) from error
-    screen = Screen(sys.stderr if as_json else sys.stdout)
-    _end_on_signals()
     try:
         with Parts() as parts:
             try:
-                played = Demo(parts, screen, orders=orders)
+                played = Demo(parts, Screen(sys.stderr if as_json else sys.stdout), orders=orders)
                 outcomes = played.play()
                 if as_json:
                     print_json(outcomes)
                 if keep:
                     played.keep()
+                else:
+                    played.point_onwards()
             finally:
                 # Ending takes a moment, and an impatient Ctrl-C must not leave half of it behind.
                 _ignore_signals()
     except (ProcessError, CommandError, StandstillError) as error:
         raise Failure(str(error)) from error
-    except Ended as ended:
-        screen.line()
-        screen.line("Stopped. Everything that was started has ended, and its data is gone.")
-        sys.exit(ended.exit_code)
 
 
-def _end_on_signals() -> None:
-    def end(number: int, _frame: FrameType | None) -> Never:
-        _ignore_signals()
-        raise Ended(number)
-
-    for number in _SIGNALS:
-        signal.signal(number, end)
+def _end(number: int, _frame: FrameType | None) -> Never:
+    _ignore_signals()
+    raise Ended(number)
 
 
 def _ignore_signals() -> None:

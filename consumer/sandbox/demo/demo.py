@@ -105,6 +105,10 @@ class Demo:
             picture=picture,
         )
 
+    def point_onwards(self) -> None:
+        """Say where to look further."""
+        closing.show_what_next(self._screen)
+
     def keep(self) -> None:
         """Say how to reach what runs, and return only when the service has ended.
 
@@ -175,8 +179,7 @@ class Demo:
         screen.text(mending.done, indent="    ")
         for arguments in mending.commands:
             screen.line(f"    $ hearlink-xero {' '.join(arguments)}")
-            for line in Commands(parts.environment, parts.folder).run(*arguments).splitlines():
-                screen.line(f"      {line}")
+            screen.output(Commands(parts.environment, parts.folder).run(*arguments), indent="      ")
         give_up = time.monotonic() + _MEND_SECONDS
         while (still_held := _held_by(connection, mending.code)) and time.monotonic() < give_up:
             time.sleep(0.05)

@@ -32,15 +32,20 @@ class Screen:
         """Write one line as it is."""
         self._console.print(text, soft_wrap=True)
 
-    def text(self, text: str, *, indent: str = "") -> None:
-        """Write text, broken into lines."""
-        self.line(
-            textwrap.fill(text, _COLUMNS, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
-        )
+    def text(self, text: str, *, indent: str = "", first: str | None = None) -> None:
+        """Write text, broken into lines; `first` stands before the first line instead of `indent`."""
+        begin = indent if first is None else first
+        self.line(textwrap.fill(text, _COLUMNS, initial_indent=begin, subsequent_indent=indent, break_on_hyphens=False))
 
     def done(self, text: str) -> None:
         """Write that something is done, with the seconds since the start."""
-        self.line(f"{time.monotonic() - self._started:5.1f} s  {text}")
+        self.text(text, indent=" " * 9, first=f"{time.monotonic() - self._started:5.1f} s  ")
+
+    def output(self, text: str, *, indent: str) -> None:
+        """Write what a command printed, without what is too wide for here: tables."""
+        for line in text.splitlines():
+            if len(indent + line) <= _COLUMNS:
+                self.line(indent + line)
 
     @contextmanager
     def busy(self, text: str) -> Iterator[None]:
