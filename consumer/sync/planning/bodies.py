@@ -140,7 +140,7 @@ def credit_note_body(
         "CurrencyCode": invoice.currency,
         "LineAmountTypes": "Inclusive" if invoice.prices_include_tax else "Exclusive",
         "Status": "AUTHORISED",
-        "LineItems": [_line(_without_discount(line), settings) for line in note.lines],
+        "LineItems": [_line(without_discount(line), settings) for line in note.lines],
     }
 
 
@@ -170,8 +170,8 @@ def cents(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_HALF_UP)
 
 
-def _without_discount(line: Line) -> Line:
-    """Fold a discount into the price: Xero's credit notes take none."""
+def without_discount(line: Line) -> Line:
+    """Fold a discount into the price: Xero's credit notes take none, its CSV import only percentages."""
     if not line.discount:
         return line
     amount = line.quantity * line.unit_price - line.discount
@@ -183,10 +183,15 @@ def _without_discount(line: Line) -> Line:
     return msgspec.structs.replace(line, quantity=Decimal(1), unit_price=cents(amount), discount=None)
 
 
+def line_description(line: Line) -> str:
+    """Return what stands on the line: Xero wants some text in every one."""
+    return line.description.strip()[:DESCRIPTION_LENGTH] or line.sku or _CATEGORY_WORDS[line.category]
+
+
 def _line(line: Line, settings: ClinicSettings) -> dict[str, Any]:
     category = settings.categories[line.category.value.lower()]
     return {
-        "Description": line.description.strip()[:DESCRIPTION_LENGTH] or line.sku or _CATEGORY_WORDS[line.category],
+        "Description": line_description(line),
         "Quantity": line.quantity,
         "UnitAmount": line.unit_price,
         **account_reference(category.revenue_account or ""),

@@ -22,7 +22,7 @@ def plan_contact(draft: Draft) -> None:
         )
     refused = link.detail.get("refused_name") == name and not draft.circumstances.rename_again
     if link.detail.get("name") != name and not refused:
-        known = {key: value for key, value in link.detail.items() if key != "refused_name"}
+        known = {key: value for key, value in link.detail.items() if key not in {"refused_name", "full_name"}}
         body = bodies.rename_body(patient, name, link.xero_id or "")
         draft.add(
             Stage.CONTACT_RENAME,
@@ -53,5 +53,6 @@ def _create_contact(draft: Draft, name: str, details: str) -> None:
         body=body,
         reasons=("the patient has no contact in this Xero organisation yet",),
         warnings=warnings,
-        detail={"name": name, "details": details},
+        # `name` is what later renames are judged by, `full_name` what Xero shows where it wanted another one.
+        detail={"name": name, "details": details, **({"full_name": full_name} if suffix else {})},
     )

@@ -1,0 +1,253 @@
+"""What is exported, read back by Postgres's own CSV reader and compared with the orders it was made from."""
+
+import io
+import tracemalloc
+import zipfile
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer.export import (
+    HEADER,
+    ExportKind,
+    ExportReport,
+    ExportSelection,
+    FolderNotEmptyError,
+    export_pieces,
+    write_folder,
+    zip_chunks,
+)
+from consumer.orders import ChangeKind
+from tests.export.conftest import ORGANISATION, SECOND_TENANT, TENANT, Shop
+from tests.sync.books import line, patient
+
+Row = dict[str, str]
+
+
+def selection(kind: ExportKind = ExportKind.INVOICES, **changes: Any) -> ExportSelection:
+    span = {"since": date(2026, 10, 1), "until": date(2026, 10, 31)}
+    return ExportSelection(**{"organisation_id": ORGANISATION, "kind": kind, **span, **changes})
+
+
+def texts(shop: Shop, wanted: ExportSelection, report: ExportReport | None = None) -> dict[str, str]:
+    files: dict[str, str] = {}
+    for piece in export_pieces(shop.connection, wanted, report or ExportReport()):
+        files[piece.name] = files.get(piece.name, "") + piece.text
+    return files
+
+
+def read_csv(shop: Shop, text: str) -> list[Row]:
+    """Read `text` with a parser that knows nothing of the one that wrote it."""
+    columns = [f"c{number}" for number in range(len(HEADER))]
+    with shop.connection.transaction(force_rollback=True):
+        shop.connection.execute(f"create temp table sheet ({', '.join(f'{name} text' for name in columns)})")
+        with shop.connection.cursor().copy("copy sheet from stdin (format csv, null '')") as copy:
+            copy.write(text)
+        rows = shop.connection.execute("select * from sheet").fetchall()
+    header, *data = [[cell or "" for cell in row] for row in rows]
+    assert tuple(header) == HEADER
+    return [dict(zip(HEADER, row, strict=True)) for row in data]
+
+
+def rows(shop: Shop, wanted: ExportSelection | None = None, report: ExportReport | None = None) -> list[Row]:
+    files = texts(shop, wanted or selection(), report)
+    return [row for text in files.values() for row in read_csv(shop, text)]
+
+
+def test_an_invoice_comes_out_as_it_is_in_hearlink(shop: Shop) -> None:
+    lines = [
+        line(
+            "a",
+            category="HEARING_AIDS",
+            description='Pair "Aria",\nwith case',
+            quantity="2.0000",
+            unit_price="995.5000",
+        ),
+        line("b", category="SERVICES", quantity="1.0000", unit_price="40.1250"),
+    ]
+    shop.invoice(
+        "order-1", lines=lines, due_on="2026-11-05", reference="PO 7", patient=patient("p-1", first_name="Zoë")
+    )
+    first, second = rows(shop)
+    assert first == {
+        **dict.fromkeys(HEADER, ""),
+        "*ContactName": "Zoë Person p-1",
+        "EmailAddress": "p-1@example.com",
+        "POAddressLine1": "1 High Street",
+        "POCity": "Leeds",
+        "POPostalCode": "LS1 1AA",
+        "POCountry": "GB",
+        "*InvoiceNumber": "WH-order-1",
+        "Reference": "PO 7",
+        "*InvoiceDate": "01/10/2026",
+        "*DueDate": "05/11/2026",
+        "*Description": 'Pair "Aria",\nwith case',
+        "*Quantity": "2",
+        "*UnitAmount": "995.50",
+        "*AccountCode": "210",
+        "*TaxType": "Zero Rated Income",
+        "Currency": "GBP",
+    }
+    assert (second["*Description"], second["*UnitAmount"], second["*AccountCode"]) == ("Hearing test", "40.125", "200")
+    assert second["*TaxType"] == "20% (VAT on Income)"
+
+
+def test_a_discount_is_in_the_price_to_the_penny(shop: Shop) -> None:
+    shop.invoice("order-1", lines=[line(quantity="3.0000", unit_price="10.0000", discount="10.0000")])
+    (row,) = rows(shop)
+    amount = Decimal(row["*Quantity"]) * Decimal(row["*UnitAmount"])
+    assert amount.quantize(Decimal("0.01")) == Decimal("20.00")
+    assert row["Discount"] == ""
+
+
+def test_american_books_read_the_month_first(shop: Shop) -> None:
+    shop.connection.execute("update xero_tenant set country_code = 'US'")
+    shop.invoice("order-1", issued_on="2026-10-09")
+    (row,) = rows(shop)
+    assert row["*InvoiceDate"] == "10/09/2026"
+
+
+def test_each_tenant_and_kind_of_prices_has_its_own_file(shop: Shop) -> None:
+    shop.tenant(SECOND_TENANT, "Hilltop Hearing")
+    shop.override("clinic-2", tenant_id=SECOND_TENANT)
+    shop.invoice("order-1")
+    shop.invoice("order-2", prices_include_tax=False)
+    shop.invoice("order-3", clinic="clinic-2")
+    report = ExportReport()
+    files = texts(shop, selection(), report)
+    span = "2026-10-01-to-2026-10-31"
+    assert sorted(files) == [
+        f"invoices-harbour-hearing-11111111-{span}-tax-exclusive-1.csv",
+        f"invoices-harbour-hearing-11111111-{span}-tax-inclusive-1.csv",
+        f"invoices-hilltop-hearing-22222222-{span}-tax-inclusive-1.csv",
+    ]
+    assert [file.documents for file in report.files] == [1, 1, 1]
+    assert [row["*InvoiceNumber"] for row in rows(shop, selection(clinic_id="clinic-2"))] == ["WH-order-3"]
+
+
+def test_only_the_days_asked_for(shop: Shop) -> None:
+    for number, day in enumerate(("2026-09-30", "2026-10-01", "2026-10-31", "2026-11-01")):
+        shop.invoice(f"order-{number}", issued_on=day)
+    assert [row["*InvoiceNumber"] for row in rows(shop)] == ["WH-order-1", "WH-order-2"]
+
+
+def test_credit_notes_are_negative_and_carry_their_id(shop: Shop) -> None:
+    shop.invoice("order-1", issued_on="2025-01-01")
+    shop.credit_note("order-1", "note-1")
+    shop.credit_note("order-1", "note-2")
+    shop.event("order-1", ChangeKind.CREDIT_NOTE_DELETED, {"credit_note_id": "note-2"})
+    (row,) = rows(shop, selection(ExportKind.CREDIT_NOTES))
+    assert (row["*InvoiceNumber"], row["Reference"], row["*UnitAmount"]) == ("CN-note-1", "note-1", "-40")
+    assert row["*InvoiceDate"] == row["*DueDate"] == "03/10/2026"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+44", "-1", "@here", "  =cmd|' /C calc'!A0", "\t=1", "\uff1d1+1"])
+def test_no_text_is_taken_for_a_formula(shop: Shop, text: str) -> None:
+    shop.invoice("order-1", reference=text, lines=[line(description=f"{text}")], patient=patient("p", first_name=text))
+    (row,) = rows(shop)
+    for column in ("*ContactName", "Reference", "*Description"):
+        assert row[column].startswith("'"), column
+
+
+def test_patients_of_one_name_are_told_apart_as_the_sync_does(shop: Shop) -> None:
+    for number in range(3):
+        namesake = patient(f"p-{number}", first_name="Pat", last_name="Same")
+        shop.invoice(f"order-{number}", patient=namesake)
+    shop.connection.execute(
+        "insert into xero_link (tenant_id, kind, order_id, local_id, organisation_id, xero_id, status, content_hash,"
+        " detail) values (%s, 'contact', '', 'p-2', %s, 'x', 'active', '', %s::jsonb)",
+        [TENANT, ORGANISATION, '{"name": "Pat Same", "full_name": "Pat Same (HL-p-2)"}'],
+    )
+    names = [row["*ContactName"] for row in rows(shop)]
+    assert names == ["Pat Same (HL-p-0)", "Pat Same (HL-p-1)", "Pat Same (HL-p-2)"]
+
+
+def test_what_cannot_be_exported_is_told_with_its_reason(shop: Shop) -> None:
+    shop.override("clinic-2", tenant_id="never-read")
+    shop.invoice("order-1", lines=[line(category="CUSTOM_ITEMS")])
+    shop.invoice("order-2")
+    shop.event("order-2", ChangeKind.ORDER_CLOSED, {"outcome": "WRITTEN_OFF"})
+    shop.invoice("order-3", lines=[])
+    shop.invoice("order-4", clinic="clinic-2")
+    report = ExportReport()
+    assert rows(shop, report=report) == []
+    assert dict(report.left_out) == {
+        "no revenue account is chosen for custom items": 1,
+        "the order was written off; the live sync does not send it either": 1,
+        "without any line": 1,
+        "the clinic's Xero organisation was never read: connect, or refresh it on the settings page": 1,
+    }
+    assert "  1: without any line" in report.notes()
+
+
+def test_what_xero_holds_already_can_be_left_out(shop: Shop) -> None:
+    shop.invoice("order-1")
+    shop.invoice("order-2")
+    shop.connection.execute(
+        "insert into xero_link (tenant_id, kind, order_id, local_id, organisation_id, xero_id, status, content_hash)"
+        " values (%s, 'invoice', 'order-1', 'invoice-WH-order-1', %s, 'x', 'authorised', '')",
+        [TENANT, ORGANISATION],
+    )
+    assert [row["*InvoiceNumber"] for row in rows(shop, selection(missing_only=True))] == ["WH-order-2"]
+
+
+def test_a_folder_gets_whole_files_and_is_not_mixed_up(shop: Shop, tmp_path: Path) -> None:
+    shop.invoice("order-1")
+    write_folder(export_pieces(shop.connection, selection(), ExportReport()), tmp_path / "new")
+    (path,) = (tmp_path / "new").iterdir()
+    assert read_csv(shop, path.read_bytes().decode())[0]["*InvoiceNumber"] == "WH-order-1"
+    with pytest.raises(FolderNotEmptyError, match="exists already"):
+        write_folder(export_pieces(shop.connection, selection(), ExportReport()), tmp_path / "new")
+
+
+def bulk(shop: Shop, count: int) -> None:
+    shop.invoice("order-1")
+    shop.connection.execute(
+        "insert into orders (order_id, organisation_id, clinic_id, patient_id, invoice_id, invoice_number, issued_on,"
+        " sequence, revision, event_id, occurred_at, state)"
+        " select 'bulk-' || n, organisation_id, clinic_id, 'patient-' || n, 'i-' || n, 'N' || n, issued_on, 1, 1, 'e',"
+        " now(), jsonb_set(jsonb_set(state, '{patient,patient_id}', to_jsonb('patient-' || n)),"
+        " '{patient,last_name}', to_jsonb('Person ' || n))"
+        " from orders cross join generate_series(1, %s) n where order_id = 'order-1'",
+        [count - 1],
+    )
+
+
+def test_at_most_five_hundred_invoices_a_file(shop: Shop) -> None:
+    bulk(shop, 1_001)
+    report = ExportReport()
+    texts(shop, selection(), report)
+    assert [file.documents for file in report.files] == [500, 500, 1]
+    assert [file.name[-5:] for file in report.files] == ["1.csv", "2.csv", "3.csv"]
+
+
+def test_memory_does_not_grow_with_the_export(shop: Shop) -> None:
+    def peak_bytes() -> int:
+        tracemalloc.start()
+        chunks = zip_chunks(export_pieces(shop.connection, selection(), report := ExportReport()), report)
+        size = sum(len(chunk) for chunk in chunks)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert size > 5_000
+        return peak
+
+    bulk(shop, 1_500)
+    small = peak_bytes()
+    shop.connection.execute("delete from orders")
+    shop.orders.clear()
+    bulk(shop, 6_000)
+    assert peak_bytes() < small * 1.3
+
+
+def test_the_zip_holds_the_files_and_notes(shop: Shop) -> None:
+    shop.invoice("order-1")
+    report = ExportReport()
+    body = b"".join(zip_chunks(export_pieces(shop.connection, selection(), report), report))
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        assert archive.testzip() is None
+        name, notes = archive.namelist()
+        assert read_csv(shop, archive.read(name).decode())[0]["*InvoiceNumber"] == "WH-order-1"
+        assert "amounts are tax inclusive" in archive.read(notes).decode()
