@@ -60,11 +60,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     with ExitStack() as stack:
         use_apache = options.broker != "embedded" and apache_kafka.is_available()
-        broker: Broker
-        if use_apache:
-            broker = stack.enter_context(KafkaBroker())
-        else:
-            broker = stack.enter_context(EmbeddedBroker())
+        broker: Broker = stack.enter_context(KafkaBroker()) if use_apache else stack.enter_context(EmbeddedBroker())
         server = stack.enter_context(EmbeddedPostgres())
         simulator = stack.enter_context(XeroSimulator())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
