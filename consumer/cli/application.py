@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from typing import NamedTuple, NoReturn
 
 import click
@@ -107,9 +108,9 @@ def main() -> NoReturn:
         # Who read us (head, less) has seen enough; Python would complain once more when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except Exception as error:  # the last stop: told in one sentence, with a traceback on request
+    except Exception as error:  # noqa: BLE001 -- the last stop: told in one sentence, with a traceback on request
         if "--debug" in sys.argv:
-            raise
+            traceback.print_exception(error)
         failure = _describe(error)
         click.echo(failure.message, err=True)
         sys.exit(failure.exit_code)

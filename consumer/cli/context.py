@@ -1,6 +1,7 @@
 """What most commands need: the configuration, the parts built from it, who acts, times as people write them."""
 
 import getpass
+import logging
 import os
 import re
 from collections.abc import Callable
@@ -22,8 +23,10 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def configuration() -> Configuration:
-    """Read the environment, and let logs go to standard error from warnings on unless LOG_LEVEL says otherwise."""
+    """Read the environment, and show logs on standard error from warnings on unless LOG_LEVEL says otherwise."""
     configure_logs({"LOG_LEVEL": "warning", **{name: value for name, value in os.environ.items() if value}})
+    # What Kafka's client complains of while it tries, the command says in its own words if it comes to nothing.
+    logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
     return read_configuration(os.environ)
 
 

@@ -11,7 +11,7 @@ from consumer.database import MigrationError, is_outage
 from consumer.operations.health import AddressError
 from consumer.operations.kafka import KafkaUnreachableError, NotDeliveredError
 from consumer.operations.logs import error_text
-from consumer.operations.process import NotReadyError
+from consumer.operations.process import NotReadyError, RoleFailedError
 from consumer.projection import ProjectionError
 from consumer.results import CatalogueError
 from consumer.settings import SettingsError
@@ -51,14 +51,21 @@ _FAILED = (
 )
 
 
+# The first that fits counts.
+_CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
+    (_MISUSED, MISUSED),
+    (_UNREACHABLE, UNREACHABLE),
+    (_FAILED, FAILED),
+)
+
+
 def describe(error: Exception) -> Failure:
     """Return what to tell of `error`; one that nobody foresaw is called a defect."""
-    if isinstance(error, _MISUSED):
-        return Failure(str(error), MISUSED)
-    if isinstance(error, _UNREACHABLE):
-        return Failure(str(error), UNREACHABLE)
-    if isinstance(error, _FAILED):
-        return Failure(str(error), FAILED)
+    for classes, exit_code in _CODES:
+        if isinstance(error, classes):
+            return Failure(str(error), exit_code)
+    if isinstance(error, RoleFailedError) and isinstance(error.__cause__, Exception):
+        return Failure(f"{error}: {describe(error.__cause__).message}", FAILED)
     if isinstance(error, psycopg.Error):
         return _database(error)
     if isinstance(error, KafkaException):

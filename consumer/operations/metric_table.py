@@ -162,7 +162,7 @@ LAST_ROUND = _looked_up(
     "last_round_timestamp_seconds", "seconds since 1970", "When a pushing thread last looked for work."
 )
 XERO_CALLS = _counter(
-    "xero_calls_total",
+    "calls_total",
     "calls",
     "Calls to Xero by what they were for; outcome is the status, or the error where there was none.",
     "method",
@@ -170,13 +170,13 @@ XERO_CALLS = _counter(
     "outcome",
 )
 XERO_TENANT_CALLS = _counter(
-    "xero_tenant_calls_total",
+    "tenant_calls_total",
     "calls",
     "Calls to Xero by tenant: ok, limited (429), refused (4xx), failed.",
     "tenant",
     "result",
 )
-XERO_CALL = _histogram("xero_call_seconds", "seconds", "Duration of a call to Xero.", _CALL_SECONDS, "endpoint")
+XERO_CALL = _histogram("call_seconds", "seconds", "Duration of a call to Xero.", _CALL_SECONDS, "endpoint")
 
 # Relay
 
@@ -214,18 +214,18 @@ OUTBOX = _shared("outbox_messages", "messages", "Messages that wait for the rela
 OLDEST_OUTBOX = _shared("oldest_outbox_seconds", "seconds", "Age of the oldest message that waits for the relay.")
 DEAD_LETTERS = _shared("dead_letters_open", "messages", "Dead letters nobody has looked after.", "reason")
 PROBLEMS = _shared("problems_open", "problems", "Open problems.", "problem_class", "code")
-CONNECTED = _shared("xero_connected", "1 or 0", "Whether an organisation's connection to Xero stands.", "organisation")
+CONNECTED = _shared("connected", "1 or 0", "Whether an organisation's connection to Xero stands.", "organisation")
 TENANT_CONNECTED = _shared(
-    "xero_tenant_connected", "1 or 0", "Whether Xero lets us into a tenant.", "tenant", "organisation"
+    "tenant_connected", "1 or 0", "Whether Xero lets us into a tenant.", "tenant", "organisation"
 )
 TOKEN_AGE = _shared(
-    "xero_token_age_seconds",
+    "token_age_seconds",
     "seconds",
     "Since the refresh token was last renewed; after 60 days without use it ends.",
     "organisation",
 )
-BUDGET_LEFT = _shared("xero_budget_left_calls", "calls", "Calls left in the minute or the day.", "tenant", "window")
-FROZEN = _shared("xero_frozen_seconds", "seconds", "How long a tenant must still not be called.", "tenant")
+BUDGET_LEFT = _shared("budget_left_calls", "calls", "Calls left in the minute or the day.", "tenant", "window")
+FROZEN = _shared("frozen_seconds", "seconds", "How long a tenant must still not be called.", "tenant")
 
 TABLE: tuple[Metric, ...] = tuple(_table)
 

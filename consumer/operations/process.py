@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import NamedTuple
 
 import structlog
 
@@ -19,6 +18,7 @@ from consumer.contract import RegistryUnavailableError
 from consumer.operations.assembly import Assembly
 from consumer.operations.health import Health, HttpServer
 from consumer.operations.kafka import admin_client
+from consumer.operations.logs import error_text
 from consumer.operations.readiness import Role, Verdict, look_at_database, look_at_topics, needed_topics
 from consumer.operations.running import Running
 
@@ -37,11 +37,11 @@ class NotReadyError(Exception):
     """Something is missing that only a person can put there; the text says what to do."""
 
 
-class Failure(NamedTuple):
-    """What ended a role."""
+class RoleFailedError(Exception):
+    """A role can't go on; its cause says why."""
 
-    role: str
-    error: BaseException
+    def __init__(self, role: str) -> None:
+        super().__init__(f"The role {role} can't go on")
 
 
 class Process:
@@ -53,7 +53,7 @@ class Process:
         self._stop = threading.Event()
         # Set by whatever ends the waiting: a signal, a failure.
         self._wake = threading.Event()
-        self._failure: Failure | None = None
+        self._failure: RoleFailedError | None = None
         self._running = Running(self._roles)
         self._health = Health(assembly, self._running)
         self._threads: list[threading.Thread] = []
@@ -69,7 +69,7 @@ class Process:
         Raises:
             NotReadyError: the database lacks migrations.
             AddressError: HTTP_ADDRESS can't be listened on.
-            BaseException: what ended a role.
+            RoleFailedError: one of the roles could not go on.
         """
         with HttpServer(self._assembly.configuration.http_address, self._health) as server:
             _LOG.info("http_listening", url=server.url)
@@ -82,7 +82,7 @@ class Process:
             _LOG.info("stopping", roles=[role.value for role in self._roles])
             left = self._join()
         if self._failure is not None:
-            raise self._failure.error
+            raise self._failure
         if left:
             _LOG.error("stop_forced", threads=left, seconds=STOP_SECONDS)
             return False
@@ -156,8 +156,9 @@ class Process:
 
     def _fail(self, role: str, error: BaseException) -> None:
         if self._failure is None:
-            self._failure = Failure(role, error)
-            _LOG.critical("role_failed", role=role, error=type(error).__name__)
+            self._failure = RoleFailedError(role)
+            self._failure.__cause__ = error
+            _LOG.critical("role_failed", role=role, reason=error_text(error), exc_info=error)
         self.stop()
 
     def _join(self) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from psycopg import Connection, IsolationLevel
 from psycopg.rows import class_row, dict_row
 
@@ -163,6 +163,7 @@ def read_status(connection: Connection[Any], configuration: Configuration, budge
 
     Raises:
         psycopg.Error: the database.
+        KafkaException: KAFKA_CONFIG can't be used.
     """
     unread, reason = _unread(connection, configuration)
     gauges = read_gauges(connection)
@@ -234,7 +235,10 @@ def _unread(connection: Connection[Any], configuration: Configuration) -> tuple[
     except KafkaUnreachableError as error:
         return None, str(error)
     except KafkaException as error:
-        return None, f"Kafka says: {error.args[0].str()}"
+        cause = error.args[0]
+        if cause.code() == KafkaError._INVALID_ARG:  # noqa: SLF001 -- KAFKA_CONFIG is wrong: no outage, a mistake
+            raise
+        return None, f"Kafka says: {cause.str()}"
 
 
 def _longest(groups: list[OrderGroup], state: str) -> float | None:

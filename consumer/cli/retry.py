@@ -1,0 +1,114 @@
+"""`retry`: orders that failed, once more."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from psycopg import Connection
+
+from consumer.cli.context import Moment, actor_option, as_json, assembly
+from consumer.cli.failure import FAILED, UNREACHABLE, Failure
+from consumer.cli.output import print_json, print_table
+from consumer.operations.assembly import Assembly
+from consumer.results import (
+    Publisher,
+    RetryCandidate,
+    RetrySelection,
+    operator_requests,
+    produce_retries,
+    producer_settings,
+    retry_candidates,
+)
+
+_PAGE = 1_000
+_TIMEOUT_SECONDS = 30.0
+# Shown to people; --json has all.
+_SHOWN_ROWS = 50
+
+
+@click.command()
+@click.option(
+    "--order", "order_ids", multiple=True, help="This order, whatever its state; may be given more than once."
+)
+@click.option("--failed", is_flag=True, help="All orders that failed or are held because something failed.")
+@click.option("--problem", help="Those that a problem of this code keeps; see hearlink-xero problems.")
+@click.option("--organisation", "organisation_id", help="Those of one organisation.")
+@click.option("--clinic", "clinic_id", help="Those of one clinic.")
+@click.option("--since", type=Moment(), help="Those that failed since then: 2026-01-31T09:30 (UTC), 15m, 2h, 3d.")
+@click.option("--dry-run", is_flag=True, help="Only show which orders these are.")
+@click.option("--reason", help="Why, for the records.")
+@as_json
+@actor_option
+def retry(
+    *,
+    order_ids: tuple[str, ...],
+    failed: bool,
+    dry_run: bool,
+    reason: str | None,
+    as_json: bool,
+    actor: str,
+    **conditions: Any,
+) -> None:
+    """Push orders again that failed, each with its payments and credit notes. Conditions add up.
+
+    Publishes a request for each order to the retry topic; the push follows at once. --json prints one document.
+    """
+    if not (order_ids or failed or any(conditions.values())):
+        raise click.UsageError("Say which orders: --failed, --order, --problem, --organisation, --clinic or --since.")
+    selection = RetrySelection(order_ids=order_ids or None, **conditions)
+    with assembly() as parts, parts.connect("retry") as connection:
+        pages = _pages(connection, selection)
+        candidates = (
+            [candidate for page in pages for candidate in page]
+            if dry_run
+            else _request(parts, pages, actor=actor, reason=reason)
+        )
+    _tell(candidates, dry_run=dry_run, as_json=as_json)
+    unknown = sorted(set(order_ids) - {candidate.order_id for candidate in candidates})
+    if unknown:
+        raise Failure(f"No such orders, or not under these conditions: {', '.join(unknown)}.", FAILED)
+
+
+def _pages(connection: Connection[Any], selection: RetrySelection) -> Iterator[list[RetryCandidate]]:
+    after = ""
+    while page := retry_candidates(connection, selection, after_order_id=after, limit=_PAGE):
+        after = page[-1].order_id
+        yield page
+
+
+def _request(
+    parts: Assembly, pages: Iterator[list[RetryCandidate]], *, actor: str, reason: str | None
+) -> list[RetryCandidate]:
+    requested: list[RetryCandidate] = []
+    settings = producer_settings(parts.configuration.require_kafka(), parts.configuration.kafka_config)
+    with Publisher(settings) as publisher:
+        for page in pages:
+            requests = operator_requests(page, actor=actor, reason=reason, requested_at=datetime.now(UTC))
+            left = produce_retries(publisher, parts.outbox_encoder, requests, _TIMEOUT_SECONDS)
+            if left:
+                raise Failure(
+                    f"Kafka did not take the requests of {len(left)} orders ({publisher.last_error or 'no answer'}); "
+                    f"{len(requested) + len(page) - len(left)} were requested. Run it again: repeating does no harm.",
+                    UNREACHABLE,
+                )
+            requested += page
+    return requested
+
+
+def _tell(candidates: list[RetryCandidate], *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({"requested": 0 if dry_run else len(candidates), "dry_run": dry_run, "orders": candidates})
+        return
+    if candidates:
+        print_table(
+            "",
+            ["order", "clinic", "invoice", "held for", "problem", "what happened"],
+            [
+                [entry.order_id, entry.clinic_id, entry.invoice_number, entry.hold, entry.problem, entry.message]
+                for entry in candidates[:_SHOWN_ROWS]
+            ],
+        )
+    if len(candidates) > _SHOWN_ROWS:
+        click.echo(f"... and {len(candidates) - _SHOWN_ROWS} more; --json shows all.")
+    click.echo(f"{len(candidates)} orders {'would be' if dry_run else 'were'} requested.")

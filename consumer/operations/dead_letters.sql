@@ -1,0 +1,36 @@
+-- name: list
+select
+    id, topic, partition, "offset", message_timestamp, organisation_id, order_id, reason, detail, state, state_reason,
+    state_actor, state_at, dead_at, octet_length(value) as size_bytes
+from dead_letter
+where (%(state)s::text is null or state = %(state)s::text)
+  and (%(reason)s::text is null or reason = %(reason)s::text)
+  and (%(order_id)s::text is null or order_id = %(order_id)s::text)
+order by id desc
+limit %(limit)s
+
+-- name: show
+select
+    id, topic, partition, "offset", message_timestamp, organisation_id, order_id, reason, detail, state, state_reason,
+    state_actor, state_at, dead_at, octet_length(value) as size_bytes, key, value, headers
+from dead_letter
+where id = %(id)s
+
+-- name: take
+select id, topic, partition, key, value, headers
+from dead_letter
+where id = any(%(ids)s::int8[]) and state = 'open'
+order by id
+for update
+
+-- name: settle
+update dead_letter
+set state = %(state)s, state_reason = %(reason)s, state_actor = %(actor)s, state_at = now()
+where id = any(%(ids)s::int8[]) and state = 'open'
+returning id
+
+-- name: audit
+insert into audit (organisation_id, actor, action, detail)
+select distinct organisation_id, %(actor)s::text, %(action)s::text, %(detail)s::jsonb
+from dead_letter
+where id = any(%(ids)s::int8[])

@@ -1,0 +1,115 @@
+"""What would be sent for one order, by the same gate and planner as the real thing; sends and writes nothing."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg import Connection
+from psycopg.rows import class_row, dict_row
+
+from consumer.database import load_queries
+from consumer.orders import Patient, read_order
+from consumer.settings import load_clinic_settings
+from consumer.sync.gate import Gate, Hold, decide
+from consumer.sync.link_store import load_links
+from consumer.sync.planner import Circumstances, make_plan
+from consumer.sync.step import Plan
+
+_QUERIES = load_queries(__file__, "preview.sql")
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """One order as the next push would find it.
+
+    `gate` says whether it would go by itself; `plan` is made as if someone asked for it, and None where not even that
+    helps. `tenant_name` is None where Xero never listed the tenant. `in_doubt`: a call's answer was lost, so Xero is
+    looked up before anything is sent, which may change the plan. The plan's bodies hold the patient's data.
+    """
+
+    order_id: str
+    organisation_id: str
+    clinic_id: str
+    invoice_number: str | None
+    revision: int
+    synced_revision: int
+    hold: str | None
+    due_at: datetime | None
+    attempts: int
+    requested: bool
+    in_doubt: bool
+    gate: Gate
+    tenant_id: str | None
+    tenant_name: str | None
+    connected: bool
+    plan: Plan | None
+
+
+class _Row(msgspec.Struct, frozen=True):
+    order_id: str
+    organisation_id: str
+    clinic_id: str
+    invoice_number: str | None
+    revision: int
+    synced_revision: int
+    requested_revision: int | None
+    state: str
+    hold: str | None
+    due_at: datetime | None
+    attempts: int
+    patient: str
+    in_doubt: bool
+
+
+def preview_order(connection: Connection[Any], order_id: str, hearlink_url: str) -> Preview | None:
+    """Return what the next push of `order_id` would send; None where no event of such an order ever came."""
+    with connection.cursor(row_factory=class_row(_Row)) as cursor:
+        row = cursor.execute(_QUERIES["load"], {"order_id": order_id}).fetchone()
+    if row is None:
+        return None
+    order = read_order(
+        order_id=row.order_id,
+        organisation_id=row.organisation_id,
+        clinic_id=row.clinic_id,
+        revision=row.revision,
+        state=row.state,
+    )
+    settings = load_clinic_settings(connection, row.organisation_id, [row.clinic_id]).get(row.clinic_id)
+    tenant_id = None if settings is None else settings.tenant_id
+    links = load_links(connection, tenant_id or "", [(order_id, order.patient.patient_id)])[order_id]
+    requested = row.requested_revision is not None
+    gate = decide(order, settings, requested=requested, elsewhere=links.elsewhere)
+    on_request = (
+        decide(order, settings, requested=True, elsewhere=links.elsewhere) if gate.hold is Hold.MANUAL else gate
+    )
+    tenant = _load_tenant(connection, row.organisation_id, tenant_id)
+    plan = None
+    if on_request.tenant_id is not None and settings is not None:
+        newest = msgspec.json.decode(row.patient, type=Patient)
+        circumstances = Circumstances(hearlink_url=hearlink_url, patient=newest, base_currency=tenant["base_currency"])
+        plan = make_plan(order, links, settings, circumstances)
+    return Preview(
+        order_id=row.order_id,
+        organisation_id=row.organisation_id,
+        clinic_id=row.clinic_id,
+        invoice_number=row.invoice_number,
+        revision=row.revision,
+        synced_revision=row.synced_revision,
+        hold=row.hold,
+        due_at=row.due_at,
+        attempts=row.attempts,
+        requested=requested,
+        in_doubt=row.in_doubt,
+        gate=gate,
+        tenant_id=tenant_id,
+        tenant_name=tenant["name"],
+        connected=tenant["connected"],
+        plan=plan,
+    )
+
+
+def _load_tenant(connection: Connection[Any], organisation_id: str, tenant_id: str | None) -> dict[str, Any]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(
+            _QUERIES["tenant"], {"organisation_id": organisation_id, "tenant_id": tenant_id}
+        ).fetchone()
+    return row or {"name": None, "base_currency": None, "connected": False}

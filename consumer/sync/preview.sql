@@ -1,0 +1,24 @@
+-- name: load
+select
+    o.order_id, o.organisation_id, o.clinic_id, o.invoice_number, o.revision, o.synced_revision, o.requested_revision,
+    o.state::text, o.hold, o.due_at, o.attempts,
+    (
+        select n.state -> 'patient' from orders n
+        where n.organisation_id = o.organisation_id and n.patient_id = o.patient_id
+        order by n.occurred_at desc limit 1
+    )::text as patient,
+    exists (
+        select from xero_intent_element e
+        join xero_intent i on i.id = e.intent_id
+        where not e.settled
+          and (e.order_id = o.order_id
+               or (e.kind = 'contact' and e.local_id = o.patient_id and i.organisation_id = o.organisation_id))
+    ) as in_doubt
+from orders o
+where o.order_id = %(order_id)s
+
+-- name: tenant
+select t.name, t.base_currency, c.state = 'connected' and t.connected as connected
+from xero_connection c
+join xero_tenant t using (organisation_id)
+where c.organisation_id = %(organisation_id)s and t.tenant_id = %(tenant_id)s
