@@ -1,8 +1,10 @@
 """The service's configuration: environment variables, read once, checked at once, passed on explicitly."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +40,37 @@ class XeroApplication:
     calls_per_day: int
 
 
+class SignIn(StrEnum):
+    """How people get into the console."""
+
+    # One user who may do everything, for whoever sits at this machine.
+    LOCAL = "local"
+    # A proxy in front of it says who it is.
+    PROXY = "proxy"
+    # OpenID Connect.
+    OIDC = "oidc"
+
+
+@dataclass(frozen=True)
+class ConsoleSettings:
+    """The console for finance staff. `url` None = http://localhost and the port of `address`."""
+
+    address: tuple[str, int]
+    url: str | None
+    sign_in: SignIn
+    secret_key: str | None = field(repr=False)
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    view_groups: frozenset[str]
+    sync_groups: frozenset[str]
+    manage_groups: frozenset[str]
+    oidc_issuer: str | None
+    oidc_client_id: str | None
+    oidc_client_secret: str | None = field(repr=False)
+    oidc_scopes: str
+    oidc_groups_claim: str
+    oidc_organisations_claim: str
+
+
 @dataclass(frozen=True)
 class Configuration:
     """Everything the environment says. Commands call `require_…` for what they can't do without."""
@@ -53,6 +86,7 @@ class Configuration:
     hearlink_url: str
     token_encryption_keys: tuple[str, ...] = field(repr=False)
     http_address: tuple[str, int]
+    console: ConsoleSettings
 
     def require_database(self) -> str:
         """Return the database's URL, or raise ConfigurationError where it is unset."""
@@ -101,6 +135,23 @@ VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("TOKEN_ENCRYPTION_KEYS", "", "Fernet keys, separated by commas; the first encrypts"),
     ("HTTP_ADDRESS", "127.0.0.1:9464", "metrics and health; port 0 takes a free one and says which"),
 )
+# Those of the console alone, in the same form: the table of `consumer/console/README.md`.
+CONSOLE_VARIABLES: tuple[tuple[str, str, str], ...] = (
+    ("CONSOLE_ADDRESS", "127.0.0.1:8080", "the console's pages; port 0 takes a free one and says which"),
+    ("CONSOLE_URL", "", "how browsers reach the console; unset = http://localhost and its port"),
+    ("CONSOLE_SIGN_IN", "local", "local (one user, on loopback alone), proxy (by its headers) or oidc"),
+    ("CONSOLE_SECRET_KEY", "", "signs sessions, the same in all processes; unset = signed out at each start"),
+    ("CONSOLE_TRUSTED_PROXIES", "127.0.0.1", "with proxy: the networks whose headers are believed"),
+    ("CONSOLE_VIEW_GROUPS", "hearlink-xero-view", "groups that may look at logs and export"),
+    ("CONSOLE_SYNC_GROUPS", "hearlink-xero-sync", "groups that may also sync and retry"),
+    ("CONSOLE_MANAGE_GROUPS", "hearlink-xero-manage", "groups that may also change settings and connect"),
+    ("OIDC_ISSUER", "", "with oidc: the provider's address"),
+    ("OIDC_CLIENT_ID", "", "the console there"),
+    ("OIDC_CLIENT_SECRET", "", "its secret"),
+    ("OIDC_SCOPES", "openid profile groups", "what is asked of the provider"),
+    ("OIDC_GROUPS_CLAIM", "groups", "the claim with the groups of whoever signs in"),
+    ("OIDC_ORGANISATIONS_CLAIM", "hearlink_organisations", "the claim with their organisations' ids"),
+)
 
 
 def read_configuration(environment: Mapping[str, str]) -> Configuration:
@@ -111,7 +162,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
     """
 
     def get(name: str) -> str:
-        default = next(default for variable, default, _ in VARIABLES if variable == name)
+        default = next(default for variable, default, _ in (*VARIABLES, *CONSOLE_VARIABLES) if variable == name)
         return environment.get(name, "").strip() or default
 
     keys = tuple(key.strip() for key in get("TOKEN_ENCRYPTION_KEYS").split(",") if key.strip())
@@ -143,7 +194,41 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
         hearlink_url=_url("HEARLINK_URL", get("HEARLINK_URL")),
         token_encryption_keys=keys,
         http_address=_address("HTTP_ADDRESS", get("HTTP_ADDRESS")),
+        console=_console(get),
     )
+
+
+def _console(get: Callable[[str], str]) -> ConsoleSettings:
+    chosen = get("CONSOLE_SIGN_IN")
+    if chosen not in set(SignIn):
+        raise ConfigurationError(f"CONSOLE_SIGN_IN is {chosen!r}; it must be one of {', '.join(SignIn)}.")
+    return ConsoleSettings(
+        address=_address("CONSOLE_ADDRESS", get("CONSOLE_ADDRESS")),
+        url=_url("CONSOLE_URL", get("CONSOLE_URL")) if get("CONSOLE_URL") else None,
+        sign_in=SignIn(chosen),
+        secret_key=get("CONSOLE_SECRET_KEY") or None,
+        trusted_proxies=_networks("CONSOLE_TRUSTED_PROXIES", get("CONSOLE_TRUSTED_PROXIES")),
+        view_groups=frozenset(_listed(get("CONSOLE_VIEW_GROUPS"))),
+        sync_groups=frozenset(_listed(get("CONSOLE_SYNC_GROUPS"))),
+        manage_groups=frozenset(_listed(get("CONSOLE_MANAGE_GROUPS"))),
+        oidc_issuer=_url("OIDC_ISSUER", get("OIDC_ISSUER")) if get("OIDC_ISSUER") else None,
+        oidc_client_id=get("OIDC_CLIENT_ID") or None,
+        oidc_client_secret=get("OIDC_CLIENT_SECRET") or None,
+        oidc_scopes=get("OIDC_SCOPES"),
+        oidc_groups_claim=get("OIDC_GROUPS_CLAIM"),
+        oidc_organisations_claim=get("OIDC_ORGANISATIONS_CLAIM"),
+    )
+
+
+def _listed(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _networks(name: str, value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part, strict=False) for part in _listed(value))
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}. Write networks such as 10.0.0.0/8, separated by commas.") from None
 
 
 def _required(name: str, value: str | None, example: str) -> str:

@@ -14,6 +14,32 @@ where (%(organisation_id)s::text is null or organisation_id = %(organisation_id)
   and (%(problem_id)s::bigint is null or problem_id = %(problem_id)s::bigint)
   and (%(since)s::timestamptz is null or occurred_at >= %(since)s::timestamptz)
   and (%(until)s::timestamptz is null or occurred_at < %(until)s::timestamptz)
+  -- Rows are read by id, so a span of time must bound the ids too, or the first page of last year would read its way
+  -- through this one. Ids and times run together but for the moment that a transaction takes: a thousand rows of slack.
+  and (
+      %(since)s::timestamptz is null or %(organisation_id)s::text is null
+      or id >= (
+          select min(near.id)
+          from (
+              select id from sync_log
+              where organisation_id = %(organisation_id)s::text and occurred_at >= %(since)s::timestamptz
+              order by occurred_at
+              limit 1000
+          ) near
+      )
+  )
+  and (
+      %(until)s::timestamptz is null or %(organisation_id)s::text is null
+      or id <= (
+          select max(near.id)
+          from (
+              select id from sync_log
+              where organisation_id = %(organisation_id)s::text and occurred_at < %(until)s::timestamptz
+              order by occurred_at desc
+              limit 1000
+          ) near
+      )
+  )
   and (%(before_id)s::bigint is null or id < %(before_id)s::bigint)
 order by id desc
 limit %(limit)s
