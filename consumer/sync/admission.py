@@ -1,6 +1,8 @@
 """Which of the claimed orders go on, and what the others are told."""
 
-from consumer.results import Outcome, Trigger
+import msgspec
+
+from consumer.results import Outcome
 from consumer.sync.back_off import ATTEMPTS
 from consumer.sync.conclusions import Conclusions
 from consumer.sync.gate import Gate, Hold, decide
@@ -12,12 +14,12 @@ from consumer.sync.services import Services
 _IN_STEP = "Xero holds this order as it is in HearLink already; nothing had to be sent."
 
 
-class TenantFacts:
-    """Whether Xero lets us into the tenant, and the currency of its books (None = not known yet)."""
+class TenantFacts(msgspec.Struct, frozen=True):
+    """Whether Xero lets us into the tenant, the currency of its books (None = not known yet), all tenants' names."""
 
-    def __init__(self, connected: bool, base_currency: str | None) -> None:  # noqa: FBT001 -- a row of the database
-        self.connected = connected
-        self.base_currency = base_currency
+    connected: bool = False
+    base_currency: str | None = None
+    tenant_names: dict[str, str] = {}
 
 
 class Admission:
@@ -53,7 +55,10 @@ class Admission:
             self._prepare(job)
 
     def _refuse(self, job: Job, gate: Gate) -> None:
-        problem = None if gate.code is None else self._services.catalogue.local(gate.code, **gate.values)
+        values = dict(gate.values)
+        if "tenant" in values:
+            values["tenant"] = self._facts.tenant_names.get(values["tenant"], values["tenant"])
+        problem = None if gate.code is None else self._services.catalogue.local(gate.code, **values)
         if problem is not None:
             outcome = Outcome.FAILED if gate.failed else Outcome.SKIPPED
             entry = job.entry(job.whole_order, outcome, problem.message, tenant_id=self._tenant_id, problem=problem)
@@ -78,7 +83,7 @@ class Admission:
             hearlink_url=self._services.hearlink_url,
             patient=patient,
             base_currency=self._facts.base_currency,
-            rename_again=job.row.requested and job.row.shown_trigger is Trigger.RETRY,
+            rename_again=job.row.requested,
         )
         job.make_plan()
         for finding in job.plan.failures:

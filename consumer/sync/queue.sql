@@ -135,10 +135,13 @@ from claimed c
 order by c.priority, c.due_at
 
 -- name: tenant_facts
-select coalesce(bool_and(c.state = 'connected' and t.connected), false), max(t.base_currency)
+select
+    coalesce(bool_or(c.state = 'connected' and t.connected) filter (where t.tenant_id = %(tenant_id)s), false) as connected,
+    max(t.base_currency) filter (where t.tenant_id = %(tenant_id)s) as base_currency,
+    coalesce(jsonb_object_agg(t.tenant_id, t.name), '{}') as tenant_names
 from xero_connection c
 join xero_tenant t using (organisation_id)
-where c.organisation_id = %(organisation_id)s and t.tenant_id = %(tenant_id)s
+where c.organisation_id = %(organisation_id)s
 
 -- name: finish
 -- One row an order, whatever became of it. An event that came meanwhile has moved revision and due_at, and whoever
@@ -179,7 +182,7 @@ from (
         e.*,
         n.revision > e.revision
         or n.due_at is distinct from e.due_at
-        or (e.hold = 'in_doubt' and not exists (
+        or (e.hold is not distinct from 'in_doubt' and not exists (
             select from xero_intent_element d
             join xero_intent i on i.id = d.intent_id
             where not d.settled

@@ -84,6 +84,8 @@ class Refusals:
         old = next((job.links.get(step.kind, step.local_id) for job in refusal.jobs), None)
         detail = {**(old.detail if old is not None else {}), "refused_name": step.detail.get("name")}
         self._remember(msgspec.structs.replace(link, detail=detail), refusal.jobs)
+        for job in refusal.jobs:
+            job.refused.add((step.operation, step.local_id))
         job = refusal.jobs[0]
         self._minutes.log(
             job.entry(

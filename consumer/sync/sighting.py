@@ -45,9 +45,9 @@ def judge_contact(step: Step, contacts: Iterable[Mapping[str, Any]]) -> Sighting
     """Judge the creation or renaming of a contact by what was found under its number or id."""
     wanted = step.target_id
     if wanted is None:
-        ours = [contact for contact in contacts if _same(contact.get("ContactNumber"), step.local_id)]
+        ours = [contact for contact in contacts if same_text(contact.get("ContactNumber"), step.local_id)]
     else:
-        ours = [contact for contact in contacts if _same(contact.get("ContactID"), wanted)]
+        ours = [contact for contact in contacts if same_text(contact.get("ContactID"), wanted)]
     active = [contact for contact in ours if contact.get("ContactStatus", "ACTIVE") == "ACTIVE"]
     if not ours:
         return Sighting(Sight.ABSENT)
@@ -55,7 +55,7 @@ def judge_contact(step: Step, contacts: Iterable[Mapping[str, Any]]) -> Sighting
         return _sighting(Sight.GONE, ours[0], "ContactID")
     if len(active) > 1:
         return _sighting(Sight.TWICE, active[0], "ContactID")
-    done = wanted is None or _same(active[0].get("Name"), step.body.get("Name", step.detail.get("name")))
+    done = wanted is None or same_text(active[0].get("Name"), step.body.get("Name", step.detail.get("name")))
     return _sighting(Sight.DONE if done else Sight.OTHERWISE, active[0], "ContactID")
 
 
@@ -67,7 +67,7 @@ def judge_new_document(step: Step, documents: Iterable[Mapping[str, Any]]) -> Si
     same_number = [
         document
         for document in documents
-        if _same(document.get(number_field), step.body[number_field]) and document.get("Type") == kind
+        if same_text(document.get(number_field), step.body[number_field]) and document.get("Type") == kind
     ]
     ours = [document for document in same_number if document.get(mark_field) == step.body[mark_field]]
     standing = [document for document in ours if document.get("Status") not in _GONE_STATUSES]
@@ -85,7 +85,7 @@ def judge_new_document(step: Step, documents: Iterable[Mapping[str, Any]]) -> Si
 def judge_changed_document(step: Step, documents: Iterable[Mapping[str, Any]]) -> Sighting:
     """Judge a change of an invoice or credit note by what was found under its id."""
     id_field = "InvoiceID" if step.stage is Stage.INVOICE_UPDATE else "CreditNoteID"
-    found = [document for document in documents if _same(document.get(id_field), step.target_id)]
+    found = [document for document in documents if same_text(document.get(id_field), step.target_id)]
     if not found:
         return Sighting(Sight.ABSENT)
     document = found[0]
@@ -106,12 +106,12 @@ def judge_allocation(step: Step, note: Mapping[str, Any]) -> Sighting:
         left = [
             entry
             for entry in allocations
-            if _same(entry.get("AllocationID"), step.target_id)
-            or (step.target_id is None and _same(_invoice_of(entry), invoice_id))
+            if same_text(entry.get("AllocationID"), step.target_id)
+            or (step.target_id is None and same_text(_invoice_of(entry), invoice_id))
         ]
         return Sighting(Sight.DONE) if not left else _sighting(Sight.OTHERWISE, left[0], "AllocationID")
     wanted = step.body["Invoice"]["InvoiceID"]
-    ours = [entry for entry in allocations if _same(_invoice_of(entry), wanted)]
+    ours = [entry for entry in allocations if same_text(_invoice_of(entry), wanted)]
     if not ours:
         status = note.get("Status")
         return _sighting(Sight.GONE if status in _GONE_STATUSES else Sight.ABSENT, note, "CreditNoteID")
@@ -127,7 +127,7 @@ def judge_allocation(step: Step, note: Mapping[str, Any]) -> Sighting:
 def judge_payment(step: Step, payments: Iterable[Mapping[str, Any]]) -> Sighting:
     """Judge the making or removal of a payment by the payments on its invoice."""
     if step.stage is Stage.PAYMENT_DELETE:
-        found = [payment for payment in payments if _same(payment.get("PaymentID"), step.target_id)]
+        found = [payment for payment in payments if same_text(payment.get("PaymentID"), step.target_id)]
         deleted = not found or found[0].get("Status") == "DELETED"
         return Sighting(Sight.DONE) if deleted else _sighting(Sight.OTHERWISE, found[0], "PaymentID")
     wanted = step.body["Invoice"]["InvoiceID"]
@@ -136,7 +136,7 @@ def judge_payment(step: Step, payments: Iterable[Mapping[str, Any]]) -> Sighting
         for payment in payments
         if payment.get("Status") != "DELETED"
         and payment.get("Reference") == step.body["Reference"]
-        and _same(_invoice_of(payment), wanted)
+        and same_text(_invoice_of(payment), wanted)
     ]
     if not ours:
         return Sighting(Sight.ABSENT)
@@ -154,7 +154,7 @@ def _field_holds(document: Mapping[str, Any], field: str, wanted: Any) -> bool:
         lines = found or []
         return len(lines) == len(wanted) and all(map(_line_holds, lines, wanted))
     if field == "Contact":
-        return _same((found or {}).get("ContactID"), wanted["ContactID"])
+        return same_text((found or {}).get("ContactID"), wanted["ContactID"])
     if field in {"Date", "DueDate"}:
         day = read_date(found)
         return day is not None and day.isoformat() == wanted
@@ -192,7 +192,7 @@ def _sighting(sight: Sight, document: Mapping[str, Any], id_field: str) -> Sight
     return Sighting(sight, document.get(id_field), dict(document))
 
 
-def _same(one: Any, other: Any) -> bool:
+def same_text(one: Any, other: Any) -> bool:
     """Whether Xero takes both for the same: it ignores case and outer spaces in numbers, names and ids."""
     if one is None or other is None:
         return False

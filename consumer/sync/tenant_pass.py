@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 import structlog
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -25,15 +24,14 @@ from consumer.sync.intents import Intent, leave_in_doubt, open_intent, settle
 from consumer.sync.job import ClaimedOrder, Ending, Job
 from consumer.sync.lease import Lease
 from consumer.sync.link_store import load_links
-from consumer.sync.look_up import look_up
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after, success_message, warnings
 from consumer.sync.planning import bodies
+from consumer.sync.preparation import Preparation
 from consumer.sync.recovery import recover
 from consumer.sync.refusals import Refusals
 from consumer.sync.services import Services
-from consumer.sync.sighting import Sight
-from consumer.sync.step import Stage, Step
+from consumer.sync.step import Step
 from consumer.xero import (
     BudgetSpentError,
     DisconnectedError,
@@ -107,10 +105,9 @@ class TenantPass:
     # What is due, and whether it may go.
 
     def _tenant_facts(self) -> TenantFacts:
-        row = self._connection.execute(
-            _QUERIES["tenant_facts"], {"organisation_id": self._organisation_id, "tenant_id": self._tenant_id}
-        ).fetchone()
-        return TenantFacts(*row) if row is not None else TenantFacts(connected=False, base_currency=None)
+        parameters = {"organisation_id": self._organisation_id, "tenant_id": self._tenant_id}
+        with self._connection.cursor(row_factory=class_row(TenantFacts)) as cursor:
+            return cursor.execute(_QUERIES["tenant_facts"], parameters).fetchone() or TenantFacts()
 
     def _claim(self) -> None:
         with self._connection.cursor(row_factory=class_row(ClaimedOrder)) as cursor:
@@ -151,10 +148,10 @@ class TenantPass:
             if self._stopping():
                 self._stop = Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
                 return
-            found = self._find_allocations(batch) if batch[0][0].stage is Stage.DEALLOCATE else batch
-            grant = self._grant(urgent=any(job.urgent for _, jobs in batch for job in jobs)) if found else None
+            ready = self._prepare(batch)
+            grant = self._grant(urgent=any(job.urgent for job in _jobs_of(ready))) if ready else None
             if grant is not None:
-                self._send_batch(found, grant)
+                self._send_batch(ready, grant)
 
     def _fits(self, step: Step, jobs: list[Job]) -> bool:
         """Whether a call can carry `step`; explain to its orders why not."""
@@ -176,33 +173,21 @@ class TenantPass:
             self._plan_on(job)
         return False
 
-    def _find_allocations(self, batch: list[Assignment]) -> list[Assignment]:
-        """Learn the ids of allocations that Xero did not tell when they were made; drop those that are gone."""
+    def _prepare(self, batch: list[Assignment]) -> list[Assignment]:
+        """Return what of `batch` is to be sent after what had to be read first."""
         assert self._tenant_id is not None  # noqa: S101 -- see _grant
-        tenant = TenantClient(self._services.client, self._organisation_id, self._tenant_id)
-        found: list[Assignment] = []
-        for step, jobs in batch:
-            if step.target_id is not None:
-                found.append((step, jobs))
-                continue
-            try:
-                (sighting,) = look_up(tenant, [step])
-            except XeroError as error:
-                self._settle_failed(jobs, batch, error)
-                self._write()
-                return []
-            if sighting.sight is Sight.OTHERWISE:
-                found.append((msgspec.structs.replace(step, target_id=sighting.xero_id), jobs))
-                continue
-            link = link_after(
-                step, tenant_id=self._tenant_id, organisation_id=self._organisation_id, xero_id=None, document={}
-            )
-            self._minutes.link(link)
-            for job in jobs:
-                job.links.put(link)
+        preparation = Preparation(self._services, self._minutes, self._organisation_id, self._tenant_id)
+        try:
+            ready = preparation.ready(batch)
+        except XeroError as error:
+            self._settle_failed(_jobs_of(batch), batch, error)
+            self._write()
+            return []
+        if len(ready) < len(batch):
+            for job in _jobs_of(batch):
                 self._plan_on(job)
             self._write()
-        return found
+        return ready
 
     def _grant(self, *, urgent: bool) -> Grant | None:
         """Get the right to one call, waiting a little for it; None where it takes longer."""
@@ -234,9 +219,8 @@ class TenantPass:
             steps=[(step, jobs[0].sender) for step, jobs in batch],
         )
         crash_point("push.after_intent")
-        for _, jobs in batch:
-            for job in jobs:
-                job.called = True
+        for job in _jobs_of(batch):
+            job.called = True
         tenant = TenantClient(self._services.client, self._organisation_id, self._tenant_id)
         try:
             results = exchange.send(tenant, steps, idempotency_key=intent.idempotency_key, grant=grant)
@@ -280,7 +264,7 @@ class TenantPass:
                 refusals.add(step, jobs, result)
         self._lease.renew(self._connection)
         refusals.resolve(tenant, intent.intent_id)
-        for job in {id(job): job for _, jobs in batch for job in jobs}.values():
+        for job in _jobs_of(batch):
             self._plan_on(job)
         self._write(lambda connection: settle(connection, intent.intent_id, range(len(batch)), "answered"))
 
@@ -292,7 +276,7 @@ class TenantPass:
     # Calls that failed as a whole.
 
     def _call_failed(self, intent: Intent, batch: list[Assignment], error: XeroError) -> None:
-        jobs = list({id(job): job for _, jobs in batch for job in jobs}.values())
+        jobs = _jobs_of(batch)
         _log.warning(
             "xero_call_failed",
             tenant_id=self._tenant_id,
@@ -363,6 +347,10 @@ class TenantPass:
         crash_point("push.before_result")
         self._minutes.write(also)
         crash_point("push.after_result")
+
+
+def _jobs_of(batch: list[Assignment]) -> list[Job]:
+    return list({id(job): job for _, jobs in batch for job in jobs}.values())
 
 
 _NOT_FOUND = "An existing invoice with the specified ID could not be found"

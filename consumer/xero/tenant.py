@@ -144,6 +144,10 @@ class TenantClient:
         """Return the contacts with these ContactNumbers, archived ones too."""
         return self._by_field("Contacts", "ContactNumber", contact_numbers, {"includeArchived": "true"})
 
+    def contacts_by_name(self, names: Iterable[str]) -> list[Document]:
+        """Return the active contacts with these names; Xero ignores case and accents here."""
+        return self._by_field("Contacts", "Name", names)
+
     def invoices_by_id(self, invoice_ids: Iterable[str]) -> list[Document]:
         """Return the invoices of these ids, with lines, payments and credit notes on them."""
         return self._by_list("Invoices", "IDs", invoice_ids)

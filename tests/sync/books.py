@@ -1,15 +1,22 @@
 """A clinic's books for tests: events go in, passes run by hand, the simulator's ledger comes out."""
 
+import dataclasses
 import itertools
+from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
+from consumer import projection
+from consumer.contract import RetryRequest
+from consumer.database import load_queries
 from consumer.orders import ChangeKind, OrderEvent, ProjectedOrder, apply_event
-from consumer.sandbox.xero import XeroSimulator
+from consumer.projection.rows import Folded, columns, from_row
+from consumer.results import open_problems, ring
+from consumer.sandbox.xero import Fault, XeroSimulator
 from consumer.sync import queue
 from consumer.sync.lease import Presence, acquire
 from consumer.sync.services import Services
@@ -32,6 +39,11 @@ def line(line_id: str = "line-1", **changes: Any) -> Json:
         "discount": None,
         **changes,
     }
+
+
+def lines(price: str) -> Json:
+    """One line of this price, and the total that it makes."""
+    return {"lines": [line(unit_price=price)], "total": price}
 
 
 def invoice(number: str = "WH1", **changes: Any) -> Json:
@@ -91,37 +103,25 @@ def patient(patient_id: str = "patient-1", **changes: Any) -> Json:
     }
 
 
-_UPSERT = """
-insert into orders (
-    order_id, organisation_id, clinic_id, patient_id, invoice_id, invoice_number, sequence, revision, event_id,
-    occurred_at, state, due_at, trigger, priority, requested_revision, actor, pending_since
-)
-values (
-    %(order_id)s, %(organisation_id)s, %(clinic_id)s, %(patient_id)s, %(invoice_id)s, %(invoice_number)s,
-    %(sequence)s, %(revision)s, %(event_id)s, now(), %(state)s::jsonb, now(), %(trigger)s, %(priority)s,
-    %(requested_revision)s, %(actor)s, now()
-)
-on conflict (order_id) do update
-set clinic_id = excluded.clinic_id, patient_id = excluded.patient_id, invoice_id = excluded.invoice_id,
-    invoice_number = excluded.invoice_number, sequence = excluded.sequence, revision = excluded.revision,
-    event_id = excluded.event_id, occurred_at = excluded.occurred_at, state = excluded.state, due_at = now(), hold = null,
-    trigger = excluded.trigger, priority = excluded.priority,
-    requested_revision = coalesce(excluded.requested_revision, orders.requested_revision), actor = excluded.actor,
-    attempts = 0, pending_since = coalesce(orders.pending_since, now())
-"""
+_PROJECTION = load_queries(projection.__file__, "queries.sql")
 
 
 @dataclass
 class Books:
+    """One organisation's orders, settings and Xero. `tenant_id` is the one that its settings name at first.
+
+    Patients and clinics of orders are looked up by order id when an event is written; `sequences` counts the events.
+    """
+
     connection: Connection[Any]
     database_url: str
     simulator: XeroSimulator
     services: Services
     tenant_id: str
-    orders: dict[str, ProjectedOrder] = field(default_factory=dict)
     patients: dict[str, Json] = field(default_factory=dict)
     clinics: dict[str, str] = field(default_factory=dict)
-    _numbers: Any = field(default_factory=lambda: itertools.count(1))
+    sequences: Counter[str] = field(default_factory=Counter)
+    _clock: Any = field(default_factory=lambda: itertools.count(1_700_000_000_000_000, 1_000_000))
 
     # What HearLink says.
 
@@ -151,89 +151,149 @@ class Books:
         self.event(order_id, ChangeKind.SYNC_REQUESTED, {})
 
     def event(self, order_id: str, kind: ChangeKind, change: Json) -> None:
-        order = self.orders.setdefault(order_id, ProjectedOrder(order_id, ORGANISATION))
-        number = next(self._numbers)
-        order.requested_revision = None
-        apply_event(
-            order,
+        """Project one event, as the projection does."""
+        self.sequences[order_id] += 1
+        self.redeliver(
             OrderEvent(
-                event_id=f"event-{number}",
+                event_id=f"event-{order_id}-{self.sequences[order_id]}",
                 organisation_id=ORGANISATION,
                 clinic_id=self.clinics.get(order_id, CLINIC),
                 order_id=order_id,
-                sequence=order.sequence + 1,
-                occurred_at_us=number,
+                sequence=self.sequences[order_id],
+                occurred_at_us=next(self._clock),
                 actor="user-1",
                 patient=self.patients.get(order_id, patient(f"patient-of-{order_id}")),
                 kind=kind,
                 change=change,
-            ),
+            )
         )
-        self._store(order)
 
-    def _store(self, order: ProjectedOrder) -> None:
-        value = (order.state["invoice"] or {}).get("value") or {}
-        requested = order.requested_revision is not None
+    def redeliver(self, event: OrderEvent) -> None:
+        """Fold `event` into its order's row, by the projection's own statements."""
+        row = self.connection.execute(_PROJECTION["load"], {"order_ids": [event.order_id]}).fetchone()
+        order = from_row(row) if row is not None else ProjectedOrder(event.order_id, ORGANISATION)
+        base_revision = order.revision
+        apply_event(order, event)
+        if order.first_change_at_us is None:
+            return
         self.connection.execute(
-            "insert into clinic (organisation_id, clinic_id) values (%s, %s) on conflict do nothing",
-            [ORGANISATION, order.clinic_id],
+            _PROJECTION["register_clinics"],
+            {"organisation_ids": [ORGANISATION], "clinic_ids": [event.clinic_id]},
         )
+        self.connection.execute(_PROJECTION["upsert"], columns([Folded(order, base_revision, event.actor)]))
+        # Edits in quick succession wait two seconds for each other; no test has to.
         self.connection.execute(
-            _UPSERT,
-            {
-                "order_id": order.order_id,
-                "organisation_id": ORGANISATION,
-                "clinic_id": order.clinic_id,
-                "patient_id": order.state["patient"]["patient_id"],
-                "invoice_id": value.get("invoice_id"),
-                "invoice_number": value.get("number"),
-                "sequence": order.sequence,
-                "revision": order.revision,
-                "event_id": order.event_id,
-                "state": msgspec.json.encode(order.state).decode(),
-                "trigger": "manual" if requested else "auto",
-                "priority": 0 if requested else 1,
-                "requested_revision": order.requested_revision,
-                "actor": order.actor,
-            },
+            "update orders set due_at = now() where order_id = %s and hold is null and due_at > now()",
+            [event.order_id],
         )
+
+    def retry(self, *order_ids: str) -> None:
+        """An operator asks for these orders, by the retry topic's message."""
+        now = datetime.now(tz=UTC)
+        requests = [
+            RetryRequest(
+                order_id=order_id, organisation_id=ORGANISATION, requested_at=now, trigger="manual", actor="operator-1"
+            )
+            for order_id in order_ids or ("order-1",)
+        ]
+        ring(self.connection, requests)
 
     # What the service does.
 
-    def push(self, *, passes: int = 20) -> int:
+    def push(self, *, passes: int = 40) -> int:
         """Run passes until nothing is ready; return how many ran."""
         with Presence(self.database_url, "test") as presence:
             for count in range(passes):
-                ready = [book for book in queue.next_books(self.connection) if book.wait_seconds <= 0]
-                if not ready:
+                if not self.run_pass(presence):
                     return count
-                book = ready[0]
-                lease = acquire(self.connection, book.book, presence, "test")
-                assert lease is not None
-                TenantPass(
-                    self.connection, lease, book.organisation_id, book.clinic_ids, self.services, lambda: False
-                ).run()
-                lease.release(self.connection)
         raise AssertionError(f"After {passes} passes there is still something ready.")
 
-    def settings(self, *, clinic_id: str | None = None, **columns: Any) -> None:
+    def run_pass(self, presence: Presence) -> bool:
+        """Serve the tenant that waits longest; whether there was one."""
+        ready = [book for book in queue.next_books(self.connection) if book.wait_seconds <= 0]
+        if not ready:
+            return False
+        book = ready[0]
+        lease = acquire(self.connection, book.book, presence, "test")
+        assert lease is not None
+        TenantPass(self.connection, lease, book.organisation_id, book.clinic_ids, self.services, lambda: False).run()
+        lease.release(self.connection)
+        return True
+
+    def hasten(self) -> None:
+        """Have all waits be over: for a retry, a limit, a look-up."""
+        self.connection.execute("update orders set due_at = now() where due_at > now()")
+        self.connection.execute("update xero_intent set look_up_at = now() where state = 'open' and look_up_at > now()")
+        self.connection.execute("update xero_budget set frozen_until = '-infinity'")
+        self.connection.execute("update xero_lease set rest_until = '-infinity'")
+
+    def settle(self, *, rounds: int = 20) -> None:
+        """Push, and let waits be over, until nothing waits by itself any more."""
+        for _ in range(rounds):
+            self.push()
+            waiting = self.connection.execute(
+                "select count(*) from orders where due_at is not null or hold = 'in_doubt'"
+            ).fetchone()
+            if waiting == (0,):
+                return
+            self.hasten()
+        raise AssertionError(f"After {rounds} rounds there is still something that waits.")
+
+    def settings(self, *, clinic_id: str | None = None, wake: bool = False, **columns: Any) -> None:
         """Change settings of the organisation, or of one clinic, by their columns."""
+        table, where = sql.Identifier("organisation"), sql.SQL("organisation_id = {}").format(ORGANISATION)
         if clinic_id is not None:
+            table = sql.Identifier("clinic_override")
+            where = sql.SQL("{} and clinic_id = {}").format(where, clinic_id)
             self.connection.execute(
                 "insert into clinic_override (organisation_id, clinic_id) values (%s, %s) on conflict do nothing",
                 [ORGANISATION, clinic_id],
             )
         for column, value in columns.items():
-            table = "organisation" if clinic_id is None else "clinic_override"
             self.connection.execute(
-                f"update {table} set {column} = %s where organisation_id = %s and coalesce(%s, '') in ('', {'clinic_id' if clinic_id else chr(39) * 2})",  # type: ignore[arg-type]
-                [value, ORGANISATION, clinic_id],
+                sql.SQL("update {} set {} = {} where {}").format(table, sql.Identifier(column), value, where)
             )
+        if wake:
+            queue.wake_after_settings(self.connection, ORGANISATION)
+
+    def use(self, **changes: Any) -> None:
+        """Go on with other parts: `metrics`, `patience`, `budget` ..."""
+        self.services = dataclasses.replace(self.services, **changes)
+
+    def add_tenant(self, tenant_id: str, name: str) -> None:
+        """Have the organisation's connection reach another tenant as well."""
+        self.simulator.control.authorise(tenant_ids=[self.tenant_id, tenant_id])
+        self.connection.execute(
+            "insert into xero_tenant (organisation_id, tenant_id, connection_id, name, tenant_type, base_currency)"
+            " values (%s, %s, %s, %s, 'ORGANISATION', 'GBP')",
+            [ORGANISATION, tenant_id, f"connection-{tenant_id}", name],
+        )
+
+    def strike(self, kind: str, **more: Any) -> None:
+        """Have a fault strike the next call that fits."""
+        self.simulator.control.add_fault(Fault(kind=kind, tenant_id=self.tenant_id, **more))  # type: ignore[arg-type]
 
     # What is there.
 
-    def ledger(self) -> Json:
-        return self.simulator.control.ledger(self.tenant_id)
+    def ledger(self, tenant_id: str | None = None) -> Json:
+        return self.simulator.control.ledger(tenant_id or self.tenant_id)
+
+    def invoice(self, number: str = "WH-order-1") -> Json:
+        (found,) = (row for row in self.ledger()["Invoices"] if row["InvoiceNumber"] == number)
+        return dict(found)
+
+    def contact(self, patient_id: str = "patient-of-order-1") -> Json:
+        (found,) = (row for row in self.ledger()["Contacts"] if row.get("ContactNumber") == patient_id)
+        return dict(found)
+
+    def note(self, note_id: str = "note-1") -> Json:
+        (found,) = (row for row in self.ledger()["CreditNotes"] if row["Reference"] == note_id)
+        return dict(found)
+
+    def payments(self) -> list[tuple[str, float]]:
+        """The payments that stand, as (reference, amount)."""
+        rows = (row for row in self.ledger()["Payments"] if row["Status"] != "DELETED")
+        return sorted((row.get("Reference", ""), float(row["Amount"])) for row in rows)
 
     def log(self, order_id: str | None = None) -> list[Json]:
         with self.connection.cursor(row_factory=dict_row) as cursor:
@@ -244,13 +304,28 @@ class Books:
     def told(self, order_id: str | None = None) -> list[tuple[str, str, str | None]]:
         return [(row["operation"], row["outcome"], row["problem"]) for row in self.log(order_id)]
 
+    def failures(self, order_id: str | None = None) -> list[Json]:
+        return [row for row in self.log(order_id) if row["outcome"] == "failed"]
+
+    def failure(self, order_id: str | None = None) -> Json:
+        (row,) = self.failures(order_id)
+        return row
+
     def order(self, order_id: str = "order-1") -> Json:
         with self.connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute("select * from orders where order_id = %s", [order_id]).fetchone()
         assert row is not None
         return row
 
+    def open_problems(self) -> list[tuple[str, int]]:
+        """The open problems, as (code, how many orders they hold)."""
+        return [(problem.code, problem.order_count) for problem in open_problems(self.connection, ORGANISATION)]
+
+    def calls(self) -> list[Json]:
+        return [call for call in self.simulator.control.calls(self.tenant_id) if "/api.xro/" in call["path"]]
+
     def writes(self) -> list[Json]:
-        return [
-            call for call in self.simulator.control.calls() if call["method"] != "GET" and "/api.xro/" in call["path"]
-        ]
+        return [call for call in self.calls() if call["method"] != "GET"]
+
+    def forget_calls(self) -> None:
+        self.simulator.control.clear_calls()

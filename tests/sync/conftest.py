@@ -1,7 +1,14 @@
-from collections.abc import Iterator
+"""One simulator and one database for all tests of the sync; each test has them empty, with a tenant of its own."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import HealthCheck, settings
+from psycopg import Connection, sql
 from psycopg_pool import ConnectionPool
 
 from consumer.configuration import Topics
@@ -9,8 +16,9 @@ from consumer.contract import Encoder, Schemas
 from consumer.database import connect
 from consumer.resources import schemas_folder
 from consumer.results import OutboxEncoder, load_catalogue
+from consumer.sandbox.postgres import EmbeddedPostgres
 from consumer.sandbox.xero import XeroSimulator
-from consumer.sync.services import Services
+from consumer.sync.services import Patience, Services
 from consumer.xero import (
     Authorisation,
     Budget,
@@ -25,60 +33,117 @@ from consumer.xero import (
 from consumer.xero.identity import TokenSet
 from tests.sync.books import ORGANISATION, Books
 
+# The same histories at every run; `HYPOTHESIS_PROFILE=long` looks for new ones.
+settings.register_profile("ci", derandomize=True, database=None, deadline=None)
+settings.register_profile(
+    "long", max_examples=2000, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
 TOPICS = Topics(orders="orders", retry="retry", sync_log="sync-log", dead_letter="dead-letter")
+# Tests that are about waiting set these themselves.
+NO_WAITS = Patience(safe_wait_seconds=0.0, again_seconds=0.0, pause_seconds=0.0)
+_SETTINGS: dict[str, Any] = {
+    "synchronisation_enabled": True,
+    "mode": "auto",
+    "invoice_status": "authorised",
+    "payment_account": "090",
+    "hearing_aids_revenue_account": "200",
+    "hearing_aids_tax_type": "ZERORATEDOUTPUT",
+    "accessories_revenue_account": "200",
+    "accessories_tax_type": "OUTPUT2",
+    "services_revenue_account": "260",
+    "services_tax_type": "OUTPUT2",
+    "custom_items_revenue_account": "260",
+    "custom_items_tax_type": "OUTPUT2",
+}
+
+OpenBooks = Callable[[], Books]
 
 
-@pytest.fixture
-def books(database_url: str) -> Iterator[Books]:
+@pytest.fixture(scope="session")
+def open_books(postgres_server: EmbeddedPostgres, migrated_template: str) -> Iterator[OpenBooks]:
+    """Give out empty books: a new tenant, a new connection to it, and tables without rows."""
+    url = postgres_server.create_database("sync_books", template=migrated_template)
     with (
         XeroSimulator() as simulator,
-        ConnectionPool(database_url, kwargs={"autocommit": True}, min_size=1, max_size=8, open=True) as pool,
-        connect(database_url, name="test") as connection,
+        ConnectionPool(url, kwargs={"autocommit": True}, min_size=1, max_size=8, open=True) as pool,
+        connect(url, name="test") as connection,
     ):
         simulator.control.set_app_limit(0)
-        tenant_id = simulator.control.demo_tenant("Harbour Hearing")
-        simulator.control.set_limits(tenant_id, per_minute=0, per_day=0)
-        cipher = TokenCipher([Fernet.generate_key().decode()])
         transport = Transport()
+        cipher = TokenCipher([Fernet.generate_key().decode()])
         identity = IdentityClient(
             identity_url=simulator.url,
             client_id=simulator.client_id,
             client_secret=simulator.client_secret,
             transport=transport,
         )
-        authorisation = Authorisation(api_url=simulator.url, identity=identity, cipher=cipher, transport=transport)
-        granted = simulator.control.authorise()
-        pending = PendingConnection(
-            TokenSet(
-                access_token=granted["access_token"],
-                refresh_token=granted["refresh_token"],
-                expires_seconds=granted["expires_in"],
-                scopes=granted["scope"],
-            ),
-            (Tenant(tenant_id, "connection-1", "Harbour Hearing", "ORGANISATION"),),
-        )
-        authorisation.store(connection, ORGANISATION, pending, actor="test")
-        connection.execute(
-            "insert into organisation (organisation_id, synchronisation_enabled, mode, invoice_status, tenant_id,"
-            " payment_account, hearing_aids_revenue_account, hearing_aids_tax_type, accessories_revenue_account,"
-            " accessories_tax_type, services_revenue_account, services_tax_type, custom_items_revenue_account,"
-            " custom_items_tax_type) values (%s, true, 'auto', 'authorised', %s, '090', '200', 'ZERORATEDOUTPUT',"
-            " '200', 'OUTPUT2', '260', 'OUTPUT2', '260', 'OUTPUT2')",
-            [ORGANISATION, tenant_id],
-        )
         budget = Budget(calls_per_minute=100_000, calls_per_day=1_000_000)
-        client = XeroClient(
-            api_url=simulator.url,
-            tokens=Tokens(connections=pool.connection, cipher=cipher, identity=identity),
-            budget=budget,
-            connections=pool.connection,
-            transport=transport,
-        )
         services = Services(
-            client=client,
+            client=XeroClient(
+                api_url=simulator.url,
+                tokens=Tokens(connections=pool.connection, cipher=cipher, identity=identity),
+                budget=budget,
+                connections=pool.connection,
+                transport=transport,
+            ),
             budget=budget,
             catalogue=load_catalogue(),
             encoder=OutboxEncoder(Encoder(Schemas.load(schemas_folder())), TOPICS),
             hearlink_url="https://app.hearlink.co.uk",
+            patience=NO_WAITS,
         )
-        yield Books(connection, database_url, simulator, services, tenant_id)
+        authorisation = Authorisation(api_url=simulator.url, identity=identity, cipher=cipher, transport=transport)
+
+        def start() -> Books:
+            _empty(connection)
+            simulator.control.clear_faults()
+            simulator.control.clear_calls()
+            tenant_id = add_tenant(simulator, "Harbour Hearing")
+            connect_organisation(connection, authorisation, simulator, tenant_id)
+            books = Books(connection, url, simulator, services, tenant_id)
+            connection.execute("insert into organisation (organisation_id) values (%s)", [ORGANISATION])
+            books.settings(tenant_id=tenant_id, **_SETTINGS)
+            return books
+
+        yield start
+    postgres_server.drop_database("sync_books")
+
+
+@pytest.fixture
+def books(open_books: OpenBooks) -> Books:
+    return open_books()
+
+
+def add_tenant(simulator: XeroSimulator, name: str) -> str:
+    tenant_id = simulator.control.demo_tenant(name, str(uuid4()))
+    simulator.control.set_limits(tenant_id, per_minute=0, per_day=0)
+    return tenant_id
+
+
+def connect_organisation(
+    connection: Connection[Any], authorisation: Authorisation, simulator: XeroSimulator, *tenant_ids: str
+) -> None:
+    granted = simulator.control.authorise(tenant_ids=list(tenant_ids))
+    pending = PendingConnection(
+        TokenSet(
+            access_token=granted["access_token"],
+            refresh_token=granted["refresh_token"],
+            expires_seconds=granted["expires_in"],
+            scopes=granted["scope"],
+        ),
+        tuple(
+            Tenant(tenant_id, f"connection-{tenant_id}", "Harbour Hearing", "ORGANISATION") for tenant_id in tenant_ids
+        ),
+    )
+    authorisation.store(connection, ORGANISATION, pending, actor="test")
+    connection.execute("update xero_tenant set base_currency = 'GBP'")
+
+
+def _empty(connection: Connection[Any]) -> None:
+    tables = connection.execute(
+        "select tablename from pg_tables where schemaname = 'public' and tablename not like '%migration%'"
+    ).fetchall()
+    names = sql.SQL(", ").join(sql.Identifier(name) for (name,) in tables)
+    connection.execute(sql.SQL("truncate {} restart identity").format(names))

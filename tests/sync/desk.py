@@ -76,6 +76,9 @@ class Desk:
     def delete_credit_note(self, credit_note_id: str = "note-1") -> None:
         self.event(ChangeKind.CREDIT_NOTE_DELETED, {"credit_note_id": credit_note_id})
 
+    def close(self, outcome: str = "CANCELLED") -> None:
+        self.event(ChangeKind.ORDER_CLOSED, {"outcome": outcome})
+
     def event(self, kind: ChangeKind, change: books.Json) -> None:
         sequence = self._projected.sequence + 1
         apply_event(
@@ -167,7 +170,7 @@ def pushed_desk(**invoice: Any) -> Desk:
 
 
 def _answer(step: Step, known: Link | None, numbers: Any) -> dict[str, Any]:
-    """What of Xero's answer the sync looks at: status, lines' ids, and a total without tax, which no test here needs."""
+    """What of Xero's answer the sync looks at: status, lines' ids, and a total without tax."""
     status = step.body.get("Status") or (known.status.upper() if known is not None else "AUTHORISED")
     if "LineItems" not in step.body:
         return {"Status": status}

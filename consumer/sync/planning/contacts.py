@@ -22,7 +22,9 @@ def plan_contact(draft: Draft) -> None:
         )
     refused = link.detail.get("refused_name") == name and not draft.circumstances.rename_again
     if link.detail.get("name") != name and not refused:
-        known = {key: value for key, value in link.detail.items() if key not in {"refused_name", "full_name"}}
+        stale = {"full_name"} if link.detail.get("refused_name") == name else {"full_name", "refused_name"}
+        # A name that was refused before stays on record: whether it is free by now is worth a look first.
+        known = {key: value for key, value in link.detail.items() if key not in stale}
         body = bodies.rename_body(patient, name, link.xero_id or "")
         draft.add(
             Stage.CONTACT_RENAME,
