@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -118,6 +119,7 @@ class Books:
     simulator: XeroSimulator
     services: Services
     tenant_id: str
+    connect: Callable[[], None]
     patients: dict[str, Json] = field(default_factory=dict)
     clinics: dict[str, str] = field(default_factory=dict)
     sequences: Counter[str] = field(default_factory=Counter)
@@ -208,6 +210,11 @@ class Books:
                     return count
         raise AssertionError(f"After {passes} passes there is still something ready.")
 
+    def push_once(self) -> None:
+        """Run one pass."""
+        with Presence(self.database_url, "test") as presence:
+            assert self.run_pass(presence)
+
     def run_pass(self, presence: Presence) -> bool:
         """Serve the tenant that waits longest; whether there was one."""
         ready = [book for book in queue.next_books(self.connection) if book.wait_seconds <= 0]
@@ -255,6 +262,11 @@ class Books:
             )
         if wake:
             queue.wake_after_settings(self.connection, ORGANISATION)
+
+    def reconnect(self) -> None:
+        """Someone connects Xero again, and what waited for it may go."""
+        self.connect()
+        queue.wake_after_connect(self.connection, ORGANISATION)
 
     def use(self, **changes: Any) -> None:
         """Go on with other parts: `metrics`, `patience`, `budget` ..."""

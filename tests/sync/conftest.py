@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -101,8 +102,9 @@ def open_books(postgres_server: EmbeddedPostgres, migrated_template: str) -> Ite
             simulator.control.clear_faults()
             simulator.control.clear_calls()
             tenant_id = add_tenant(simulator, "Harbour Hearing")
-            connect_organisation(connection, authorisation, simulator, tenant_id)
-            books = Books(connection, url, simulator, services, tenant_id)
+            join = partial(connect_organisation, connection, authorisation, simulator, tenant_id)
+            join()
+            books = Books(connection, url, simulator, services, tenant_id, join)
             connection.execute("insert into organisation (organisation_id) values (%s)", [ORGANISATION])
             books.settings(tenant_id=tenant_id, **_SETTINGS)
             return books

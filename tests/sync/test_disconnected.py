@@ -1,0 +1,48 @@
+"""Xero lets nobody in: said once an order, nothing lost, and all of it goes after the reconnect."""
+
+from tests.sync.books import Books
+
+
+class TestDisconnected:
+    def test_said_once_an_order_and_nothing_is_lost(self, books: Books) -> None:
+        books.save_invoice("order-1")
+        books.push()
+        books.simulator.control.disconnect(books.tenant_id)
+        for order_id in ("order-1", "order-2"):
+            books.save_payment(order_id)
+            books.save_invoice(order_id)
+        books.push()
+        for _ in range(2):
+            books.retry("order-1", "order-2")
+            books.push()
+        rows = books.failures()
+        assert [row["message"] for row in rows] == ["Xero is disconnected"] * 2
+        assert {row["order_id"] for row in rows} == {"order-1", "order-2"}
+        assert books.order()["hold"] == "connection"
+        books.reconnect()
+        books.push()
+        assert len(books.payments()) == 2
+        assert books.open_problems() == []
+
+    def test_manual_clinics_wait_for_who_asks(self, books: Books) -> None:
+        books.settings(mode="manual")
+        books.simulator.control.disconnect(books.tenant_id)
+        books.save_invoice("order-1")
+        books.request_sync("order-1")
+        books.save_invoice("order-2")
+        books.push()
+        books.reconnect()
+        books.push()
+        assert [row["InvoiceNumber"] for row in books.ledger()["Invoices"]] == ["WH-order-1"]
+
+    def test_a_resync_that_met_the_disconnect_is_answered_after_it(self, books: Books) -> None:
+        books.save_invoice()
+        books.push()
+        books.settings(mode="manual")
+        books.connection.execute("update xero_connection set state = 'disconnected'")
+        books.retry()
+        books.push()
+        books.reconnect()
+        books.push()
+        order = books.order()
+        assert (order["hold"], order["requested_revision"], order["problem_id"]) == (None, None, None)
