@@ -46,7 +46,8 @@ create table orders (
     problem_id bigint,
     -- The tenant of the last push, to notice that a clinic's tenant changed.
     tenant_id text
-) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05);
+-- A document of a few kilobytes stays in its row, uncompressed: it is read and written as a whole, again and again.
+) with (fillfactor = 85, toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.05);
 
 create index orders_due on orders (organisation_id, clinic_id, priority, due_at) where due_at is not null;
 create index orders_hold on orders (organisation_id, clinic_id, hold) where hold is not null;

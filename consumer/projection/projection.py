@@ -36,10 +36,6 @@ _FENCED_MAX_SECONDS = 60.0
 _GC_THRESHOLDS = (200_000, 20, 50)
 
 
-class _StoppedError(Exception):
-    """Somebody asked to stop while a callback waited."""
-
-
 class Projection:
     """Projects the orders topic into Postgres, and rings the doorbell of the retry topic, until told to stop."""
 
@@ -93,8 +89,6 @@ class Projection:
             )
             while not stop.is_set():
                 self._step()
-        except _StoppedError:
-            _LOG.info("projection_stopped_while_claiming")
         finally:
             self._close()
             gc.set_threshold(*thresholds)
@@ -240,11 +234,9 @@ class Projection:
         )
 
     def _claim(self, consumer: Consumer, partitions: list[TopicPartition]) -> dict[tuple[str, int], Claim]:
-        """Claim until it succeeds: an outage of Postgres or Kafka is waited for."""
+        """Claim until it succeeds: an outage of Postgres or Kafka is waited for. Who is to stop claims nothing."""
         backoff = Backoff(self._stop)
-        while partitions:
-            if self._stop.is_set():
-                raise _StoppedError
+        while partitions and not self._stop.is_set():
             part = "kafka"
             try:
                 watermarks = self._claimer.look(consumer, partitions)
@@ -281,11 +273,11 @@ class Projection:
                 claim.is_alive = False
 
     def _unassign(self, consumer: Consumer, partitions: list[TopicPartition], kind: str) -> None:
+        assigned = [part for part in partitions if self._claims.pop((part.topic, part.partition), None) is not None]
         for partition in partitions:
-            self._claims.pop((partition.topic, partition.partition), None)
             self._lag.pop((partition.topic, partition.partition), None)
         if self._is_incremental:
-            consumer.incremental_unassign(partitions)
+            consumer.incremental_unassign(assigned)
         else:
             consumer.unassign()
         self._metrics.rebalance(kind, len(partitions))
@@ -297,8 +289,10 @@ class Projection:
         place = f"{message.topic()}[{message.partition()}]"
         if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001 -- its name
             raise OffsetLostError(
-                f"{place}: the log no longer has the offset that comes next ({error.str()}): retention was quicker, or "
-                "the log was cut off. Start the consumer again; its start says what is missing and what to do."
+                f"{place}: the log doesn't have the offset that comes next ({error.str()}). If the log begins later, "
+                "retention was quicker: start the consumer again, and it says what is missing and what to do. If the "
+                "log ends earlier, it was cut off or is another cluster's: write into the table partition_offset, in "
+                "the partition's row, where to go on (next_offset), and start the consumer again."
             )
         if error.fatal():
             raise ProjectionError(

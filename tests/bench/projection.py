@@ -5,6 +5,7 @@ Options: --events N (300000), --partitions N (8), --broker apache|embedded (apac
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -61,7 +62,8 @@ def main(arguments: list[str]) -> None:
     options = _options(arguments)
     with ExitStack() as stack:
         use_apache = options.broker != "embedded" and apache_kafka.is_available()
-        broker: Broker = stack.enter_context(KafkaBroker() if use_apache else EmbeddedBroker())
+        broker: KafkaBroker | EmbeddedBroker = KafkaBroker() if use_apache else EmbeddedBroker()
+        stack.enter_context(broker)
         server = stack.enter_context(EmbeddedPostgres())
         database_url = server.create_database("bench")
         migrate(database_url)
@@ -116,7 +118,15 @@ def _publish(broker: Broker, count: int, partitions: int) -> float:
 
 
 def _child(role: str, bootstrap_servers: str, database_url: str, options: argparse.Namespace) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.bench.projection", role, bootstrap_servers, database_url, str(options.events)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.bench.projection",
+        role,
+        bootstrap_servers,
+        database_url,
+        str(options.events),
+    ]
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     figures: dict[str, Any] = json.loads(answer.splitlines()[-1])
     return figures
@@ -152,6 +162,7 @@ def _project(bootstrap_servers: str, database_url: str, count: int) -> dict[str,
         retry_topic=_RETRY,
         dead_letter_topic="dead-letters",
         owner="bench",
+        batch_messages_max=int(os.environ.get("BENCH_BATCH", "4000")),
     )
     projection = Projection(settings, Decoder(schemas), MessageDecoder(schemas), Encoder(schemas), metrics)
     stop = threading.Event()

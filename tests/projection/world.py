@@ -92,6 +92,7 @@ class World:
     kafka_config: dict[str, Any] = field(default_factory=dict)
     brake: BrakeLimits = field(default_factory=BrakeLimits)
     registry: Registry | None = None
+    published: int = 0
     _producer: Producer | None = None
 
     def settings(self, owner: str = "test", **changes: Any) -> ProjectionSettings:
@@ -133,6 +134,7 @@ class World:
         for event in events:
             self.send(self.encode(event), event.order_id.encode(), partition=partition)
         self.flush()
+        self.published += len(events)
 
     def send(
         self,
