@@ -85,7 +85,8 @@ def _database(error: psycopg.Error) -> Failure:
     if is_outage(error):
         return Failure(f"Postgres can't be reached: {_line(error)}", UNREACHABLE)
     if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
-        return Failure(f"DATABASE_URL can't be used: {_line(error)}", MISUSED)
+        # The driver quotes what it could not read, and that may be the password.
+        return Failure("DATABASE_URL is no address of a database: postgresql://user:password@host/database", MISUSED)
     return Failure(f"Postgres refuses: {_line(error)}", FAILED)
 
 

@@ -136,6 +136,8 @@ def unread_messages(
             # The first message tells all: no more is wanted of a partition.
             "max.partition.fetch.bytes": 1_024,
             "queued.min.messages": 1,
+            # With so short a queue the client thinks it full, and would rest for a second.
+            "fetch.queue.backoff.ms": 5,
         },
         logger=_LIBRDKAFKA,
     )

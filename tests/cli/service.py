@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+import urllib.parse
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ import requests
 from consumer.contract import event_to_json
 from consumer.orders import ChangeKind, OrderEvent
 from consumer.sandbox.xero import XeroSimulator
+from tests.cli.in_process import run_command
 from tests.sync.books import invoice, patient
 
 COMMAND = [sys.executable, "-X", "faulthandler", "-m", "consumer"]
@@ -51,8 +53,14 @@ class Service:
     simulator: XeroSimulator
     folder: Path
     sequences: dict[str, int] = field(default_factory=dict)
+    tenant_id: str = ""
 
     def run(self, *arguments: str, stdin: str = "", environment: Mapping[str, str] | None = None) -> Answer:
+        """Run a command in this process."""
+        return Answer(*run_command(arguments, {**self.environment, **(environment or {})}, stdin))
+
+    def run_apart(self, *arguments: str, stdin: str = "", environment: Mapping[str, str] | None = None) -> Answer:
+        """Run a command in a process of its own."""
         finished = subprocess.run(
             [*COMMAND, *arguments],
             input=stdin,
@@ -100,7 +108,18 @@ class Service:
         answer = self.connect()
         assert answer.code == 0, answer
         self.apply_settings(tenant_id)
+        self.tenant_id = tenant_id
         return tenant_id
+
+    @property
+    def database_port(self) -> int:
+        return urllib.parse.urlsplit(self.environment["DATABASE_URL"]).port or 0
+
+    def database_url_by(self, port: int) -> str:
+        """The database's URL by way of a proxy at `port`."""
+        parts = urllib.parse.urlsplit(self.environment["DATABASE_URL"])
+        credentials, _, _ = parts.netloc.rpartition("@")
+        return parts._replace(netloc=f"{credentials}@127.0.0.1:{port}").geturl()
 
     def send_invoice(self, order_id: str, **changes: Any) -> None:
         self.send(order_id, ChangeKind.INVOICE_SAVED, {"invoice": invoice(f"WH-{order_id}", **changes)})
@@ -128,12 +147,23 @@ class Service:
     def status(self) -> Any:
         return self.expect("status", "--json").json
 
+    def status_without_kafka(self) -> Any:
+        """The status where no topics exist yet."""
+        return self.run("status", "--json", environment={"KAFKA_BOOTSTRAP_SERVERS": ""}).json
+
     def wait_until_quiet(self) -> Any:
         """Wait as a caller would who only has `status --json`; return the last status."""
+        quiet = [0, 0, 0, 0]
+        return self.wait_for_status(
+            lambda status: [status[name] for name in ("lag", "due", "waiting", "unpublished")] == quiet
+        )
+
+    def wait_for_status(self, is_reached: Callable[[Any], bool]) -> Any:
+        """Wait for a status; return it."""
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             found = self.status()
-            if [found[name] for name in ("lag", "due", "waiting", "unpublished")] == [0, 0, 0, 0]:
+            if is_reached(found):
                 return found
             assert time.monotonic() < until, found
 
@@ -165,14 +195,14 @@ class Running:
     def text(self) -> str:
         return self._log.read_text(encoding="utf-8")
 
-    def wait_for(self, event: str) -> dict[str, Any]:
-        """Wait for a log line."""
+    def wait_for(self, event: str, *, ended: bool = False) -> dict[str, Any]:
+        """Wait for a log line; the process must be alive unless it has `ended`."""
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             for line in self.log:
                 if line["event"] == event:
                     return line
-            assert self.process.poll() is None, self.text
+            assert ended or self.process.poll() is None, self.text
             assert time.monotonic() < until, self.text
             time.sleep(0.02)
 

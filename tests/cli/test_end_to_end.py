@@ -20,9 +20,15 @@ def test_an_order_becomes_an_invoice_in_xero(service: Service) -> None:
         assert made["InvoiceNumber"] == "WH-order-1"
 
         assert requests.get(f"{url}/healthz", timeout=10).status_code == 200
-        assert requests.get(f"{url}/readyz", timeout=10).status_code == 200
+        ready = requests.get(f"{url}/readyz", timeout=10)
+        assert ready.status_code == 200, ready.text
         metrics = requests.get(f"{url}/metrics", timeout=10).text
         assert 'hearlink_xero_events_total{outcome="applied"} 1.0' in metrics
         assert f'hearlink_xero_orders_finished_total{{result="synced",tenant="{tenant_id}"}} 1.0' in metrics
+        assert "hearlink_xero_sync_latency_seconds_count 1.0" in metrics
+        assert 'hearlink_xero_calls_total{endpoint="Invoices",method="PUT",outcome="200"} 1.0' in metrics
+        assert "hearlink_xero_database_up 1.0" in metrics
         assert running.stop() == 0
-    assert {line["level"] for line in running.log} <= {"info", "debug"}, running.text
+    assert not [line for line in running.log if line["level"] in {"error", "critical"}], running.text
+    text = running.text + metrics
+    assert not [word for word in ("Person patient-order-1", "example.com", "01632", "High Street") if word in text]

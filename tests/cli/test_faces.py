@@ -1,0 +1,164 @@
+"""How the command line looks to who makes mistakes: one sentence, the right exit code, no traceback."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+from cryptography.fernet import Fernet
+
+from consumer.cli.application import _COMMANDS, cli
+from consumer.operations.metric_table import TABLE
+from consumer.sandbox.processes import free_port
+from tests.cli.service import Service
+
+pytestmark = pytest.mark.timeout(180)
+
+NOWHERE = "postgresql://someone:geheim@127.0.0.1:1/nothing"
+
+
+def test_every_command_loads_and_explains_itself() -> None:
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert isinstance(command, click.Command), name
+        assert command.get_short_help_str(), name
+        assert _COMMANDS[name].help
+
+
+def test_help_is_quick_because_it_loads_nothing() -> None:
+    code = "import sys; from consumer.cli import main; sys.argv = ['x', '--help']\n"
+    code += "try: main()\nfinally: sys.stderr.write(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Commands:" in done.stdout
+    assert not {"psycopg", "confluent_kafka", "requests", "rich", "structlog"} & set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "words"),
+    [
+        (["migrate"], {"DATABASE_URL": ""}, 2, "DATABASE_URL is not set"),
+        (["migrate"], {"DATABASE_URL": NOWHERE}, 3, "Postgres can't be reached"),
+        (["migrate"], {"DATABASE_URL": "postgres//someone:geheim@host/db"}, 2, "DATABASE_URL is no address"),
+        (["status"], {"XERO_API_URL": "xero"}, 2, "XERO_API_URL"),
+        (["status"], {"TOKEN_ENCRYPTION_KEYS": "geheim"}, 2, "no Fernet key"),
+        (["status"], {"LOG_LEVEL": "loud"}, 2, "LOG_LEVEL"),
+        (["status"], {}, 1, "hearlink-xero migrate"),
+        (["topics", "ensure"], {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 3, "Kafka doesn't answer"),
+        (["events", "tail", "--timeout", "0"], {"KAFKA_CONFIG": '{"no.such": 1}'}, 2, "KAFKA_CONFIG"),
+        (["statuss"], {}, 2, "Did you mean status"),
+        (["logs", "--since", "soon"], {}, 2, "no time"),
+        (["run"], {"TOKEN_ENCRYPTION_KEYS": ""}, 2, "TOKEN_ENCRYPTION_KEYS is not set"),
+        (["run", "--only", "push"], {"XERO_CLIENT_ID": ""}, 2, "XERO_CLIENT_ID is not set"),
+        (["connect", "--organisation", "org-1", "--listen", "nowhere"], {}, 1, "migrate"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_an_exit_code(
+    service: Service, arguments: list[str], environment: dict[str, str], code: int, words: str
+) -> None:
+    answer = service.run_apart(*arguments, environment=environment)
+    assert answer.code == code, answer
+    assert words in answer.err
+    assert "Traceback" not in answer.err
+    assert "geheim" not in answer.err + answer.out
+
+
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(service: Service) -> None:
+    answer = service.run("--debug", "migrate", environment={"DATABASE_URL": NOWHERE})
+    assert answer.code == 3
+    assert "Traceback" in answer.err
+
+
+def test_a_settings_file_with_faults_names_each_of_them(service: Service) -> None:
+    service.expect("migrate")
+    path = service.folder / "wrong.toml"
+    path.write_text('[organisation]\nid = "org-1"\nmode = "sometimes"\npayment_acount = "090"\n', encoding="utf-8")
+    answer = service.run("settings", "apply", str(path))
+    assert answer.code == 2
+    assert "mode" in answer.err
+    assert "payment_acount" in answer.err
+    path.write_text("[organisation\n", encoding="utf-8")
+    answer = service.run("settings", "apply", str(path))
+    assert answer.code == 2
+    assert "is not TOML" in answer.err
+    assert service.run("settings", "show").code == 1
+
+
+def test_settings_are_applied_shown_and_checked(service: Service) -> None:
+    service.expect("migrate")
+    assert "organisation: mode: not set -> auto" in service.apply_settings("tenant-1").out
+    assert "Nothing changed" in service.apply_settings("tenant-1").out
+    assert "organisation: mode: auto -> manual" in service.apply_settings("tenant-1", mode="manual").out
+    (shown,) = service.expect("settings", "show", "--json").json
+    assert shown["defaults"]["mode"] == "manual"
+    check = service.run("settings", "check", "--json")
+    assert check.code == 1
+    assert "not_connected" in {finding["code"] for finding in check.json["org-1"]}
+    assert "hearlink-xero connect" in service.run("settings", "check").out
+
+
+def test_status_without_kafka_says_so_and_shows_the_rest(service: Service) -> None:
+    service.expect("migrate")
+    answer = service.run("status", "--json", environment={"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    assert answer.code == 0
+    assert answer.json["lag"] is None
+    assert "Kafka doesn't answer" in answer.json["lag_reason"]
+    assert answer.json["due"] == 0
+
+
+def test_topics_are_created_once(service: Service) -> None:
+    assert service.expect("topics", "ensure", "--partitions", "2").out.count("created") == 4
+    assert service.expect("topics", "ensure").out.count("exists") == 4
+
+
+def test_a_taken_port_is_told(service: Service) -> None:
+    host, _, port = service.environment["KAFKA_BOOTSTRAP_SERVERS"].partition(":")
+    answer = service.run_apart("run", environment={"HTTP_ADDRESS": f"{host}:{port}"})
+    assert answer.code == 2
+    assert "HTTP_ADDRESS" in answer.err
+
+
+def test_completion_and_the_table_of_metrics_are_printed(service: Service) -> None:
+    assert "_HEARLINK_XERO_COMPLETE" in service.expect("completion", "bash").out
+    table = service.expect("metrics", "--markdown").out
+    assert all(f"`{metric.full_name}`" in table for metric in TABLE)
+    assert service.run("--version").out.startswith("hearlink-xero")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(service: Service) -> None:
+    service.expect("migrate")
+    pipeline = f"{sys.executable} -m consumer metrics --markdown | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", pipeline],
+        env=service.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_tokens_move_to_a_new_key(service: Service) -> None:
+    service.simulator.control.demo_tenant("Harbour Hearing")
+    service.expect("migrate")
+    assert service.connect().code == 0
+    old = service.environment["TOKEN_ENCRYPTION_KEYS"]
+    new = Fernet.generate_key().decode()
+    service.environment["TOKEN_ENCRYPTION_KEYS"] = f"{new},{old}"
+    assert "1 connections" in service.expect("tokens", "rotate").out
+    service.environment["TOKEN_ENCRYPTION_KEYS"] = new
+    assert "1 connections" in service.expect("tokens", "rotate").out
+    service.environment["TOKEN_ENCRYPTION_KEYS"] = old
+    answer = service.run("tokens", "rotate")
+    assert answer.code == 2
+    assert "None of TOKEN_ENCRYPTION_KEYS opens" in answer.err
+
+
+def test_no_port_of_the_redirect_is_left_open(service: Service) -> None:
+    service.expect("migrate")
+    port = free_port()
+    service.environment["XERO_REDIRECT_URI"] = f"http://localhost:{port}/xero/callback"
+    answer = service.run("connect", "--organisation", "org-1", "--no-browser", "--timeout", "0")
+    assert answer.code == 1
+    assert "Nobody came back" in answer.err
