@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient
 from psycopg import Connection
 
-from consumer.database import load_queries
+from consumer.database import crash_point, load_queries
 from consumer.projection.errors import OffsetLostError
 
 _QUERIES = load_queries(__file__, "queries.sql")
@@ -106,6 +106,7 @@ class Claimer:
                 if fault:
                     position = self._begin_anew(connection, topic, partition, log, fault)
                 claims[topic, partition] = Claim(topic, partition, epoch, position, position, log.high)
+        crash_point("projection.after_claim")
         return claims
 
     def _begin_anew(self, connection: Connection[Any], topic: str, partition: int, log: Watermarks, fault: str) -> int:

@@ -12,7 +12,7 @@ import structlog
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from consumer.database import load_queries
+from consumer.database import crash_point, load_queries
 from consumer.results import (
     LogEntry,
     Outcome,
@@ -72,6 +72,7 @@ def recover(connection: Connection[Any], lease: Lease, organisation_id: str, ser
         except XeroError as error:
             _postpone(connection, lease, intent, error, services)
             return
+        crash_point("push.after_look_up")
         verdicts = [
             _Verdict(element, step, sighting)
             for element, step, sighting in zip(intent.elements, steps, sightings, strict=True)

@@ -120,6 +120,7 @@ class TenantPass:
                     "tenant_id": self._tenant_id,
                 },
             ).fetchall()
+        crash_point("push.after_claim")
         settings = load_clinic_settings(
             self._connection, self._organisation_id, sorted({row.clinic_id for row in rows})
         )
@@ -148,7 +149,8 @@ class TenantPass:
             if self._stopping():
                 self._stop = Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
                 return
-            ready = self._prepare(batch)
+            # An order's later steps wait for its earlier ones, also within a stage of single calls.
+            ready = self._prepare([entry for entry in batch if any(job.ending is None for job in entry[1])])
             grant = self._grant(urgent=any(job.urgent for job in _jobs_of(ready))) if ready else None
             if grant is not None:
                 self._send_batch(ready, grant)
@@ -176,6 +178,8 @@ class TenantPass:
     def _prepare(self, batch: list[Assignment]) -> list[Assignment]:
         """Return what of `batch` is to be sent after what had to be read first."""
         assert self._tenant_id is not None  # noqa: S101 -- see _grant
+        if not batch:
+            return []
         preparation = Preparation(self._services, self._minutes, self._organisation_id, self._tenant_id)
         try:
             ready = preparation.ready(batch)

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from psycopg import Connection, errors
 from psycopg.rows import TupleRow, dict_row
 
-from consumer.database import load_queries
+from consumer.database import crash_point, load_queries
 from consumer.xero.errors import DisconnectedError, NotSentError
 from consumer.xero.identity import IdentityClient, InvalidGrantError, TokenSet
 
@@ -176,6 +176,7 @@ class Tokens:
         if row["refresh_token"] is None:
             raise InvalidGrantError("There is no refresh token.")
         fresh = self._identity.refresh(self._cipher.decrypt(row["refresh_token"]))
+        crash_point("tokens.after_refresh")
         generation = self._save(connection, organisation_id, fresh)
         _log.info("xero_token_refreshed", organisation_id=organisation_id, generation=generation)
         return AccessToken(fresh.access_token, organisation_id=organisation_id, generation=generation)

@@ -19,6 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
+from consumer.database import crash_point
 from consumer.xero.errors import AnswerLostError, NotSentError
 
 CONNECT_SECONDS = 5.0
@@ -187,12 +188,14 @@ class _Connection(HTTPConnection):
     def request(self, *arguments: Any, **options: Any) -> None:
         _begin(self)
         super().request(*arguments, **options)
+        crash_point("push.after_send")
 
 
 class _SecureConnection(HTTPSConnection):
     def request(self, *arguments: Any, **options: Any) -> None:
         _begin(self)
         super().request(*arguments, **options)
+        crash_point("push.after_send")
 
 
 class _Pool(HTTPConnectionPool):
