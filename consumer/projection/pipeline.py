@@ -2,8 +2,9 @@
 
 import threading
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import structlog
@@ -13,12 +14,13 @@ from consumer.contract import RegistryUnavailableError
 from consumer.database import connect, is_outage
 from consumer.database.crash import crash_point
 from consumer.projection.batch import Batch, Segment
+from consumer.projection.folding import Written
 from consumer.projection.metrics import ProjectionMetrics
+from consumer.projection.preparation import Prepared
 from consumer.projection.writer import (
     BatchWriter,
     FenceLostError,
     LostUpdateError,
-    Written,
     is_refusal,
     stored_offsets,
 )
@@ -43,6 +45,22 @@ class Backoff:
         return seconds
 
 
+class Work(NamedTuple):
+    """A batch, with what was folded ahead of it."""
+
+    batch: Batch
+    prepared: Prepared | None
+    segments: int
+
+
+@dataclass
+class _Way:
+    """How a batch is written: as it was prepared, else under locks, and at last in search of what Postgres refuses."""
+
+    prepared: Prepared | None
+    carefully: bool = False
+
+
 class Pipeline:
     """Writes batches in a thread of its own, in the order in which they were offered, one waiting at most.
 
@@ -54,7 +72,9 @@ class Pipeline:
         self._database_url = database_url
         self._metrics = metrics
         self._condition = threading.Condition()
-        self._waiting: Batch | None = None
+        self._waiting: Work | None = None
+        # Grows whenever a batch isn't written as it was prepared: what was built upon it is worth nothing then.
+        self.generation = 0
         self._is_busy = False
         self._failure: BaseException | None = None
         self._stop = threading.Event()
@@ -76,16 +96,25 @@ class Pipeline:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def offer(self, batch: Batch, timeout_seconds: float) -> bool:
-        """Hand `batch` over; False = the place was still taken after `timeout_seconds`."""
+    def offer(self, work: Work, timeout_seconds: float) -> bool:
+        """Hand `work` over; False = the place was still taken after `timeout_seconds`."""
         with self._condition:
             self._condition.wait_for(lambda: self._waiting is None or self._failure is not None, timeout_seconds)
             self._raise_failure()
             if self._waiting is not None:
                 return False
-            self._waiting = batch
+            self._waiting = work
             self._condition.notify_all()
             return True
+
+    def wait_until_idle(self, timeout_seconds: float) -> bool:
+        """Wait until nothing waits and nothing is being written; False = that didn't come within `timeout_seconds`."""
+        with self._condition:
+            self._condition.wait_for(
+                lambda: (self._waiting is None and not self._is_busy) or self._failure is not None, timeout_seconds
+            )
+            self._raise_failure()
+            return self._waiting is None and not self._is_busy
 
     def check(self) -> None:
         """Raise what ended the thread, if anything did."""
@@ -110,8 +139,8 @@ class Pipeline:
 
     def _run(self) -> None:
         try:
-            while (batch := self._next()) is not None:
-                self._write(batch)
+            while (work := self._next()) is not None:
+                self._write(work)
         except BaseException as error:  # noqa: BLE001 -- not swallowed: the poll thread raises it
             with self._condition:
                 self._failure = error
@@ -120,51 +149,67 @@ class Pipeline:
             if self._connection is not None:
                 self._connection.close()
 
-    def _next(self) -> Batch | None:
+    def _next(self) -> Work | None:
         with self._condition:
             self._is_busy = False
+            self._condition.notify_all()
             self._condition.wait_for(lambda: self._waiting is not None or self._stop.is_set())
             if self._stop.is_set():
                 return None
-            batch, self._waiting = self._waiting, None
+            work, self._waiting = self._waiting, None
             self._is_busy = True
             self._condition.notify_all()
-            return batch
+            return work
 
-    def _write(self, batch: Batch) -> None:
-        """Write `batch` until it is written, or nothing of it is ours any more."""
+    def _write(self, work: Work) -> None:
+        """Write a batch until it is written, or nothing of it is ours any more."""
         backoff = Backoff(self._stop)
-        carefully = False
+        way = _Way(work.prepared)
         while not self._stop.is_set():
             try:
                 with self.transaction_lock:
-                    segments = [segment for segment in batch.segments.values() if segment.claim.is_alive]
-                    if not segments:
-                        return
-                    self._attempt(segments, carefully=carefully)
+                    segments = [segment for segment in work.batch.segments.values() if segment.claim.is_alive]
+                    if len(segments) < work.segments:
+                        self._give_up_prepared(way)
+                    if segments:
+                        self._attempt(segments, way)
             except FenceLostError:
-                self._settle_fence(batch)
+                self._give_up_prepared(way)
+                self._settle_fence(work.batch)
             except LostUpdateError:
-                _LOG.info("order_appeared_meanwhile", action="the batch is done again")
+                self._give_up_prepared(way)
+                _LOG.info("order_changed_meanwhile", action="the batch is done again")
             except RegistryUnavailableError as error:
                 self._wait("registry", backoff, error)
             except psycopg.Error as error:
-                if is_refusal(error) and not carefully:
-                    _LOG.warning("batch_refused", sqlstate=error.sqlstate, action="looking for the events concerned")
-                    carefully = True
-                elif is_outage(error):
-                    self._disconnect()
-                    self._wait("postgres", backoff, error)
-                else:
-                    raise
+                self._give_up_prepared_or_wait(way, error, backoff)
             else:
                 return
 
-    def _attempt(self, segments: list[Segment], *, carefully: bool) -> None:
+    def _give_up_prepared(self, way: "_Way") -> None:
+        """Do the batch under locks, and tell whoever folded further batches upon it."""
+        if way.prepared is not None and way.prepared.generation == self.generation:
+            self.generation += 1
+        way.prepared = None
+
+    def _give_up_prepared_or_wait(self, way: "_Way", error: psycopg.Error, backoff: Backoff) -> None:
+        if is_refusal(error) and not way.carefully:
+            _LOG.warning("batch_refused", sqlstate=error.sqlstate, action="looking for the events concerned")
+            self._give_up_prepared(way)
+            way.carefully = True
+        elif is_outage(error):
+            self._disconnect()
+            self._wait("postgres", backoff, error)
+        else:
+            raise error
+
+    def _attempt(self, segments: list[Segment], way: "_Way") -> None:
         started = time.perf_counter()
         if self._connection is None:
             self._connection = connect(self._database_url, name="projection")
-        written = self._writer.write(self._connection, segments, carefully=carefully)
+        is_valid = way.prepared is not None and way.prepared.generation == self.generation
+        upsert = way.prepared.upsert if way.prepared is not None and is_valid else None
+        written = self._writer.write(self._connection, segments, upsert, carefully=way.carefully)
         crash_point("projection.after_commit")
         self._note_committed(segments)
         self._tell(segments, written, time.perf_counter() - started)

@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -19,7 +20,8 @@ from consumer.projection.claims import Claim, Claimer
 from consumer.projection.errors import OffsetLostError, OwnershipError, ProjectionError
 from consumer.projection.kafka import consumer_properties, create_admin, create_consumer, is_incremental
 from consumer.projection.metrics import NoMetrics, ProjectionMetrics
-from consumer.projection.pipeline import Backoff, Pipeline
+from consumer.projection.pipeline import Backoff, Pipeline, Work
+from consumer.projection.preparation import Preparer
 from consumer.projection.settings import ProjectionSettings
 from consumer.projection.writer import BatchWriter
 
@@ -54,6 +56,7 @@ class Projection:
             encoder, settings.dead_letter_topic, Brake(settings.orders_topic, settings.brake), self._metrics
         )
         self._pipeline = Pipeline(writer, settings.database_url, self._metrics)
+        self._preparer = Preparer(settings.database_url, self._metrics)
         admin = create_admin(settings.bootstrap_servers, settings.kafka_config)
         self._claimer = Claimer(admin, settings.owner, settings.retry_topic)
         self._is_incremental = is_incremental(consumer_properties(settings))
@@ -150,8 +153,16 @@ class Projection:
         self._metrics.phase("decode", time.perf_counter() - started)
 
     def _hand_over(self, batch: Batch) -> None:
+        if self._pipeline.generation != self._preparer.generation:
+            self._wait_for(self._pipeline.wait_until_idle)
+            self._preparer.begin_anew(self._pipeline.generation)
+        work = Work(batch, self._preparer.prepare(batch), len(batch.segments))
+        self._wait_for(lambda seconds: self._pipeline.offer(work, seconds))
+
+    def _wait_for(self, is_done: Callable[[float], bool]) -> None:
+        """Wait for the writer; `is_done` waits for so many seconds. Meanwhile the group is answered."""
         started = time.perf_counter()
-        while not self._stop.is_set() and not self._pipeline.offer(batch, _PATIENCE_SECONDS):
+        while not self._stop.is_set() and not is_done(_PATIENCE_SECONDS):
             self._pause()
             self._poll_paused()
         self._metrics.phase("wait", time.perf_counter() - started)
@@ -302,6 +313,7 @@ class Projection:
 
     def _close(self) -> None:
         self._pipeline.close()
+        self._preparer.close()
         try:
             self._commit_to_kafka(wait=True)
             self._consumer.close()

@@ -44,6 +44,13 @@ where order_id = any(%(order_ids)s)
 order by order_id
 for update
 
+-- name: peek
+select
+    order_id, organisation_id, clinic_id, sequence, missing::text, revision, event_id,
+    (extract(epoch from occurred_at) * 1000000)::bigint, trace_parent, actor, state::text
+from orders
+where order_id = any(%(order_ids)s)
+
 -- name: upsert
 insert into orders as stored (
     order_id, organisation_id, clinic_id, patient_id, invoice_id, invoice_number, issued_on, currency, total,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-# Two batches of this size are in memory at most; Postgres is as quick an order with larger ones, memory isn't.
-BATCH_MESSAGES_MAX = 4_000
+# Three batches of this size are in memory at most; Postgres is as quick an order with larger ones, memory isn't.
+BATCH_MESSAGES_MAX = 3_000
 # A run of this many bad messages has one cause: a producer with a wrong schema or key. Single broken messages of
 # independent causes don't come in such rows.
 BRAKE_RUN_MAX = 100

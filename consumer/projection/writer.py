@@ -1,8 +1,6 @@
 """One batch, one transaction: the swap of the offsets, then everything that the events change."""
 
 import time
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,11 +13,11 @@ from consumer import results
 from consumer.contract import DeadLetter, Encoder, check_texts
 from consumer.database import load_queries
 from consumer.database.crash import crash_point
-from consumer.orders import ChangeKind, FoldOutcome, ImpossibleEventError, OrderEvent, ProjectedOrder, apply_event
+from consumer.orders import ImpossibleEventError, OrderEvent
 from consumer.projection.batch import Segment, dead_letter, headers_json
 from consumer.projection.brake import Brake
+from consumer.projection.folding import Upsert, Written, fold, load_orders
 from consumer.projection.metrics import ProjectionMetrics
-from consumer.projection.rows import Folded, columns, from_row
 
 _QUERIES = load_queries(__file__, "queries.sql")
 _LOG = structlog.get_logger()
@@ -36,19 +34,7 @@ class FenceLostError(Exception):
 
 
 class LostUpdateError(Exception):
-    """An order appeared between its load and its write, through another partition; the batch is done again."""
-
-
-@dataclass
-class Written:
-    """What a transaction did."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    retries: Counter[str] = field(default_factory=Counter)
-    letters: list[DeadLetter] = field(default_factory=list)
-    orders: int = 0
-    clinics: set[tuple[str, str]] = field(default_factory=set)
-    newest_us: int = 0
+    """An order changed between its load and its write, through another partition; the batch is done again."""
 
 
 class BatchWriter:
@@ -63,8 +49,10 @@ class BatchWriter:
         # Clinics that are registered for certain; a set of all that ever were would stay small as well.
         self._clinics: set[tuple[str, str]] = set()
 
-    def write(self, connection: Connection[Any], segments: list[Segment], *, carefully: bool) -> Written:
-        """Write `segments` in one transaction.
+    def write(
+        self, connection: Connection[Any], segments: list[Segment], prepared: Upsert | None, *, carefully: bool
+    ) -> Written:
+        """Write `segments` in one transaction; their orders as `prepared`, or else loaded and folded under locks.
 
         With `carefully`, events that Postgres refuses are found by halving, and become dead letters.
 
@@ -79,12 +67,16 @@ class BatchWriter:
         with connection.transaction():
             _swap(connection, segments)
             crash_point("projection.after_swap")
-            events = [event for segment in segments for event in segment.events]
-            origins = [origin for segment in segments for origin in segment.origins]
-            if carefully:
-                self._halve(connection, events, origins, written)
-            elif events:
-                self._project(connection, events, origins, written)
+            if prepared is not None:
+                self._upsert(connection, prepared)
+                written.add(prepared.written)
+            else:
+                events = [event for segment in segments for event in segment.events]
+                origins = [origin for segment in segments for origin in segment.origins]
+                if carefully:
+                    self._halve(connection, events, origins, written)
+                elif events:
+                    written.add(self._project(connection, events, origins))
             new_clinics = written.clinics - self._clinics
             self._register_clinics(connection, new_clinics)
             rung = self._ring(connection, segments, written)
@@ -113,33 +105,22 @@ class BatchWriter:
         self._brake.judge(verdicts)
         return verdicts
 
-    def _project(
-        self, connection: Connection[Any], events: list[OrderEvent], origins: list[Message], written: Written
-    ) -> None:
+    def _project(self, connection: Connection[Any], events: list[OrderEvent], origins: list[Message]) -> Written:
         """Load the orders of `events`, fold, write them back; all at once."""
         started = time.perf_counter()
         order_ids = sorted({event.order_id for event in events})
-        loaded = connection.execute(_QUERIES["load"], {"order_ids": order_ids}).fetchall()
-        orders = {row[0]: from_row(row) for row in loaded}
-        base_revisions = {order_id: order.revision for order_id, order in orders.items()}
+        orders = load_orders(connection, order_ids, lock=True)
         self._metrics.phase("load", time.perf_counter() - started)
+        upsert = fold(events, origins, orders, order_ids, self._metrics)
+        self._upsert(connection, upsert)
+        return upsert.written
 
-        started = time.perf_counter()
-        requested_by = _fold(events, origins, orders, written)
-        folded = [
-            Folded(orders[order_id], base_revisions.get(order_id, 0), requested_by.get(order_id))
-            for order_id in order_ids
-            if order_id in orders and orders[order_id].first_change_at_us is not None
-        ]
-        parameters = columns(folded)
-        self._metrics.phase("fold", time.perf_counter() - started)
-        if not folded:
+    def _upsert(self, connection: Connection[Any], upsert: Upsert) -> None:
+        if not upsert.written.orders:
             return
         started = time.perf_counter()
-        if connection.execute(_QUERIES["upsert"], parameters).rowcount != len(folded):
+        if connection.execute(_QUERIES["upsert"], upsert.parameters).rowcount != upsert.written.orders:
             raise LostUpdateError
-        written.orders += len(folded)
-        written.clinics |= {(row.order.organisation_id, row.order.clinic_id) for row in folded}
         self._metrics.phase("write", time.perf_counter() - started)
 
     def _halve(
@@ -148,10 +129,9 @@ class BatchWriter:
         """As `_project`, but what Postgres refuses is narrowed down to single events, which become dead letters."""
         if not events:
             return
-        attempt = Written()
         try:
             with connection.transaction():
-                self._project(connection, events, origins, attempt)
+                written.add(self._project(connection, events, origins))
         except psycopg.Error as error:
             if not is_refusal(error):
                 raise
@@ -163,12 +143,6 @@ class BatchWriter:
             middle = len(events) // 2
             self._halve(connection, events[:middle], origins[:middle], written)
             self._halve(connection, events[middle:], origins[middle:], written)
-            return
-        written.outcomes += attempt.outcomes
-        written.letters += attempt.letters
-        written.orders += attempt.orders
-        written.clinics |= attempt.clinics
-        written.newest_us = max(written.newest_us, attempt.newest_us)
 
     def _register_clinics(self, connection: Connection[Any], clinics: set[tuple[str, str]]) -> None:
         if clinics:
@@ -255,31 +229,6 @@ def _swap(connection: Connection[Any], segments: list[Segment]) -> None:
     ).rowcount
     if matched != len(segments):
         raise FenceLostError
-
-
-def _fold(
-    events: list[OrderEvent], origins: list[Message], orders: dict[str, ProjectedOrder], written: Written
-) -> dict[str, str | None]:
-    """Fold `events` into `orders`, which gets the new ones; return who asked for a sync, by order."""
-    outcomes: list[str] = []
-    requested_by: dict[str, str | None] = {}
-    for event, origin in zip(events, origins, strict=True):
-        order_id = event.order_id
-        order = orders.get(order_id)
-        if order is None:
-            order = orders[order_id] = ProjectedOrder(order_id, event.organisation_id)
-        try:
-            outcome = apply_event(order, event)
-        except ImpossibleEventError as error:
-            outcomes.append("impossible")
-            written.letters.append(dead_letter(origin, error, event=event))
-            continue
-        outcomes.append(outcome)
-        if event.kind is ChangeKind.SYNC_REQUESTED and outcome is not FoldOutcome.REPEATED:
-            requested_by[order_id] = event.actor
-        written.newest_us = max(written.newest_us, event.occurred_at_us)
-    written.outcomes.update(outcomes)
-    return requested_by
 
 
 def _fault(event: OrderEvent, error: psycopg.Error) -> ValueError:

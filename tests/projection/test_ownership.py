@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from consumer.database import connect
 from consumer.orders import ChangeKind
 from consumer.sandbox.broker import Broker, EmbeddedBroker
 from tests.projection.world import World, event, wait_until
@@ -84,6 +85,32 @@ def test_the_other_partitions_of_a_zombies_batch_are_written(world: World) -> No
         wait_until(lambda: running.metrics.counts["fence lost"] == 1)
     found = {order_id for (order_id,) in world.rows("select order_id from orders")}
     assert found == {"order-1", "order-3", "order-5", "order-7"}
+
+
+def test_an_order_that_changed_under_the_fold_is_folded_again(world: World) -> None:
+    with world.running() as running:
+        world.publish(event("order-1", 1))
+        world.wait_for_events(1)
+        with connect(world.database_url, name="other", autocommit=False) as other:
+            # Another consumer writes the same order, which came to it through another partition.
+            other.execute("update orders set sequence = 2, revision = 2")
+            world.publish(event("order-1", 3, ChangeKind.PAYMENT_SAVED), event("order-2", 1))
+            waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name = %s"
+            wait_until(lambda: world.rows(waiting, ["hearlink-xero projection"]) == [(1,)])
+            other.commit()
+        world.wait_for_events(3)
+        assert world.rows("select order_id, sequence, revision, missing::text from orders order by order_id") == [
+            ("order-1", 3, 3, "{}"),
+            ("order-2", 1, 1, "{}"),
+        ]
+        # What comes next is folded ahead again, upon what was really written.
+        for sequence in (4, 5):
+            world.publish(event("order-1", sequence), event("order-2", sequence - 2))
+        world.wait_for_events(7)
+        wait_until(lambda: running.metrics.counts["messages"] == 7)
+    assert running.failure is None
+    assert world.rows("select sequence, revision from orders order by order_id") == [(5, 5), (3, 3)]
+    assert running.metrics.counts["events applied"] == 7
 
 
 @pytest.mark.parametrize("point", ["projection.after_swap", "projection.before_commit", "projection.after_commit"])
