@@ -38,6 +38,11 @@ grant select (
     disconnected_reason, generation
 ) on xero_connection to hearlink_console;
 grant insert on outbox to hearlink_console;
+-- Not the messages themselves, which hold patients' data.
+grant select (
+    id, topic, partition, "offset", organisation_id, order_id, reason, detail, state, state_reason, state_actor,
+    state_at, dead_at
+) on dead_letter to hearlink_console;
 
 -- A view shows what its owner may see, unless it is told otherwise.
 alter view clinic_settings set (security_invoker = true);
@@ -60,6 +65,7 @@ alter table xero_link enable row level security;
 alter table xero_intent enable row level security;
 alter table xero_intent_element enable row level security;
 alter table outbox enable row level security;
+alter table dead_letter enable row level security;
 
 create policy console on clinic to hearlink_console using (organisation_id = console_organisation());
 create policy console on organisation to hearlink_console using (organisation_id = console_organisation());
@@ -74,6 +80,7 @@ create policy console on xero_link to hearlink_console using (organisation_id = 
 create policy console on xero_intent to hearlink_console using (organisation_id = console_organisation());
 create policy console on xero_intent_element to hearlink_console
     using (exists (select from xero_intent where xero_intent.id = intent_id));
+create policy console on dead_letter to hearlink_console using (organisation_id = console_organisation());
 -- Messages leave, and are never read back: which orders they may name, the console has checked by then.
 create policy console on outbox for insert to hearlink_console with check (topic = 'retry');
 

@@ -1,4 +1,4 @@
-"""All that happened to one order, in the order in which it happened: events, calls, results, dead letters."""
+"""All that happened to one order, in the order in which it happened: events, calls, results, people's acts, dead letters."""
 
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ LOG_ROWS_MAX = 1_000
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """One thing that happened; `kind`: event, projected, call, answer, log, dead_letter. `detail` names no patient."""
+    """One thing that happened; `kind`: event, projected, call, answer, log, act, dead_letter. `detail` names no patient."""
 
     at: datetime
     kind: str
@@ -38,12 +38,17 @@ def load_timeline(connection: Connection[Any], order_id: str) -> Timeline | None
         order = cursor.execute(_QUERIES["order"], {"order_id": order_id}).fetchone()
         intents = cursor.execute(_QUERIES["intents"], {"order_id": order_id}).fetchall()
         letters = cursor.execute(_QUERIES["dead_letters"], {"order_id": order_id}).fetchall()
+        acts = cursor.execute(_QUERIES["acts"], {"order_id": order_id}).fetchall()
     if order is None and not letters:
         return None
     moments = [] if order is None else _order_moments(order)
     for intent in intents:
         moments += _intent_moments(intent)
     moments += [_letter_moment(letter) for letter in letters]
+    moments += [
+        Moment(act["occurred_at"], "act", f"{act['actor']}: {act['action'].replace('_', ' ')}", act["detail"])
+        for act in acts
+    ]
     # Only what the order's own log says counts, so the filter needs no organisation.
     moments += [
         Moment(

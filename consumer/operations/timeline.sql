@@ -19,3 +19,9 @@ select id, topic, partition, "offset", reason, detail, state, dead_at
 from dead_letter
 where order_id = %(order_id)s
 order by id
+
+-- name: acts
+select occurred_at, actor, action, detail
+from audit
+where detail ->> 'order_id' = %(order_id)s and detail ? 'order_id'
+order by id

@@ -1,7 +1,7 @@
 """Settings: an organisation's defaults, its clinics' overrides, their resolution. Knows nothing of orders."""
 
 from consumer.settings.application import Difference, apply_settings
-from consumer.settings.check import Finding, Level, check_settings
+from consumer.settings.check import Finding, Level, check_settings, takes_payments, takes_revenue
 from consumer.settings.clinic_settings import (
     CATEGORIES,
     CategorySettings,
@@ -11,10 +11,18 @@ from consumer.settings.clinic_settings import (
     load_clinic_settings,
 )
 from consumer.settings.overview import ClinicOverview, SettingsOverview, load_overview
-from consumer.settings.settings_file import FileSettings, SettingsError, read_settings, read_settings_file
+from consumer.settings.settings_file import (
+    FIELDS,
+    FileSettings,
+    SettingsError,
+    read_settings,
+    read_settings_document,
+    read_settings_file,
+)
 
 __all__ = [
     "CATEGORIES",
+    "FIELDS",
     "CategorySettings",
     "ClinicOverview",
     "ClinicSettings",
@@ -31,5 +39,8 @@ __all__ = [
     "load_clinic_settings",
     "load_overview",
     "read_settings",
+    "read_settings_document",
     "read_settings_file",
+    "takes_payments",
+    "takes_revenue",
 ]

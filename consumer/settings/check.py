@@ -195,7 +195,7 @@ def _account_faults(clinic: ClinicSettings, where: str, accounts: Iterable[Mappi
     for category, settings in clinic.categories.items():
         if settings.revenue_account is not None:
             account = known.get(settings.revenue_account.casefold())
-            reason = _unusable(account) or (None if account and _takes_revenue(account) else "is not a revenue account")
+            reason = _unusable(account) or (None if account and takes_revenue(account) else "is not a revenue account")
             if reason is not None:
                 yield Finding(
                     "revenue_account_unusable",
@@ -205,7 +205,7 @@ def _account_faults(clinic: ClinicSettings, where: str, accounts: Iterable[Mappi
                 )
     if clinic.payment_account is not None:
         account = known.get(clinic.payment_account.casefold())
-        reason = _unusable(account) or (None if account and _takes_payments(account) else "takes no payments")
+        reason = _unusable(account) or (None if account and takes_payments(account) else "takes no payments")
         if reason is not None:
             yield Finding(
                 "payment_account_unusable",
@@ -225,11 +225,13 @@ def _unusable(account: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-def _takes_revenue(account: Mapping[str, Any]) -> bool:
+def takes_revenue(account: Mapping[str, Any]) -> bool:
+    """Whether sales may be booked to `account`, a document in Xero's shape."""
     return account.get("Class") == "REVENUE" or account.get("Type") in {"REVENUE", "SALES", "OTHERINCOME"}
 
 
-def _takes_payments(account: Mapping[str, Any]) -> bool:
+def takes_payments(account: Mapping[str, Any]) -> bool:
+    """Whether payments may be booked to `account`, a document in Xero's shape."""
     # Bank accounts take payments although Xero shows the flag as false for them.
     return account.get("Type") == "BANK" or account.get("EnablePaymentsToAccount") is True
 

@@ -103,6 +103,11 @@ def read_settings(text: str, name: str) -> FileSettings:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{name}: is not TOML: {error}"]) from error
+    return read_settings_document(document, name)
+
+
+def read_settings_document(document: Mapping[str, Any], name: str) -> FileSettings:
+    """Check settings that come in the file's shape, but as a document. Raises as `read_settings_file`."""
     reader = _Reader(name)
     settings = reader.read(document)
     if reader.errors:

@@ -1,0 +1,28 @@
+"""`console`: the pages for finance staff."""
+
+import os
+
+import click
+
+from consumer.cli.context import assembly
+from consumer.cli.failure import Failure
+from consumer.console import ConsoleServer
+from consumer.operations.logs import configure_logs
+from consumer.operations.readiness import look_at_database
+
+
+@click.command()
+def console() -> None:
+    """Serve the console's pages, and the JSON API beside them, until it is told to stop (SIGTERM or Ctrl-C).
+
+    CONSOLE_ADDRESS says where, CONSOLE_SIGN_IN who gets in. Any number of these may run. What people ask for goes
+    through the outbox, so a `run` has to be at work somewhere for it to happen.
+    """
+    with assembly() as parts:
+        configure_logs(os.environ)
+        verdict = look_at_database(parts.configuration.require_database())
+        if not verdict.ready:
+            raise Failure(verdict.reason)
+        server = ConsoleServer(parts)
+        click.echo(f"The console is at {server.addresses.public}", err=True)
+        server.serve()

@@ -1,0 +1,130 @@
+"""The JSON face: the same things as the pages, for HearLink's own ones and for scripts. It names no patient."""
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from consumer.console.frame import load_frame
+from consumer.console.log_filter import read_filter, read_id
+from consumer.console.log_store import load_call
+from consumer.console.pages.log import find_entry
+from consumer.console.pages.order import load_plan, order_document, order_row
+from consumer.console.refusal import unusable
+from consumer.console.retrying import request_orders, request_problem
+from consumer.console.settings_change import (
+    load_document,
+    make_settings,
+    read_document,
+    refuse_impossible,
+    try_settings,
+)
+from consumer.console.visit import Visit, read_json
+from consumer.operations.timeline import load_timeline
+from consumer.results import log_entries, open_problems
+from consumer.settings import check_settings
+
+_ROWS_DEFAULT, _ROWS_MOST = 50, 500
+
+
+class RetryOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """What is to be retried: named orders, whatever their state, or those that a problem holds."""
+
+    order_ids: list[str] | None = None
+    problem_id: int | None = None
+
+
+def list_log(visit: Visit) -> Response:
+    """Answer rows of the log; `next_before` is the `before` of the next page, null after the last."""
+    limit = read_id(visit.query, "limit") or _ROWS_DEFAULT
+    if limit > _ROWS_MOST:
+        raise unusable(f"limit is at most {_ROWS_MOST}.")
+    wanted = read_filter(visit.organisation_id, visit.query)
+    entries = log_entries(visit.connection, wanted, before_id=read_id(visit.query, "before"), limit=limit + 1)
+    more = len(entries) > limit
+    return answer({"entries": entries[:limit], "next_before": entries[limit - 1].log_id if more else None})
+
+
+def get_entry(visit: Visit) -> Response:
+    """Answer one row and its call."""
+    entry = find_entry(visit, read_id({"id": visit.path_value("log_id")}, "id"))
+    call = None
+    if entry.intent_id is not None:
+        call = load_call(visit.connection, entry.intent_id, entry.order_id, entry.local_id)
+    return answer({"entry": entry, "call": call})
+
+
+def list_problems(visit: Visit) -> Response:
+    """Answer the open problems."""
+    return answer({"problems": open_problems(visit.connection, visit.organisation_id)})
+
+
+def get_state(visit: Visit) -> Response:
+    """Answer what every page shows."""
+    return answer(load_frame(visit.connection))
+
+
+def get_order(visit: Visit) -> Response:
+    """Answer one order."""
+    return answer(order_document(visit, order_row(visit)))
+
+
+def get_plan(visit: Visit) -> Response:
+    """Answer what would be sent."""
+    return answer(load_plan(visit, order_row(visit), with_patient=False))
+
+
+def get_timeline(visit: Visit) -> Response:
+    """Answer what happened."""
+    return answer(load_timeline(visit.connection, order_row(visit).order_id))
+
+
+def sync_order(visit: Visit) -> Response:
+    """Request one order."""
+    return answer({"requested": request_orders(visit, [order_row(visit).order_id], action="sync_order")}, status=202)
+
+
+def retry(visit: Visit) -> Response:
+    """Request several orders."""
+    wanted = read_json(visit, RetryOrder)
+    if wanted.problem_id is not None and wanted.order_ids is None:
+        return answer({"requested": request_problem(visit, wanted.problem_id)}, status=202)
+    if wanted.order_ids and wanted.problem_id is None:
+        return answer({"requested": request_orders(visit, wanted.order_ids, action="retry_orders")}, status=202)
+    raise unusable("Name either order_ids or a problem_id.")
+
+
+def get_settings(visit: Visit) -> Response:
+    """Answer the settings in the shape of the settings file."""
+    return answer(
+        {
+            "settings": load_document(visit.connection, visit.organisation_id),
+            "findings": check_settings(visit.connection, visit.organisation_id),
+        }
+    )
+
+
+def preview_settings(visit: Visit) -> Response:
+    """Answer what settings would do; change nothing."""
+    wanted = read_document(_settings(visit))
+    return answer(try_settings(visit.connection, wanted, actor=visit.identity.user))
+
+
+def put_settings(visit: Visit) -> Response:
+    """Make settings hold, unless they could never work."""
+    effects = make_settings(visit.connection, read_document(_settings(visit)), actor=visit.identity.user)
+    refuse_impossible(effects)
+    return answer(effects)
+
+
+def answer(document: Any, *, status: int = 200) -> Response:
+    """Return a document as JSON."""
+    return Response(msgspec.json.encode(document), status, media_type="application/json")
+
+
+def _settings(visit: Visit) -> dict[str, Any]:
+    document: dict[str, Any] = read_json(visit, dict[str, Any])
+    organisation = document.get("organisation")
+    if not isinstance(organisation, dict) or organisation.get("id", visit.organisation_id) != visit.organisation_id:
+        raise unusable(f"The settings must be those of {visit.organisation_id}.")
+    return {**document, "organisation": {**organisation, "id": visit.organisation_id}}

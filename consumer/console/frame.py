@@ -1,0 +1,35 @@
+"""What every page of an organisation shows around its own: the failed tile and the banner of the connection."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from consumer.database import load_queries
+
+_QUERIES = load_queries(__file__, "frame.sql")
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """`failed` orders need someone. `state` is None before the first connection; `waiting` orders wait for it."""
+
+    failed: int
+    waiting: int
+    state: str | None
+    disconnected_at: datetime | None
+    reason: str | None
+
+    @property
+    def is_disconnected(self) -> bool:
+        """Whether the connection was there and is lost."""
+        return self.state == "disconnected"
+
+
+def load_frame(connection: Connection[Any]) -> Frame:
+    """Return the frame of the organisation whose rows `connection` sees."""
+    with connection.cursor(row_factory=class_row(Frame)) as cursor:
+        frame = cursor.execute(_QUERIES["frame"]).fetchone()
+    assert frame is not None  # noqa: S101 -- the query gives one row in every case
+    return frame

@@ -1,0 +1,121 @@
+"""Start Integration and Reconnect: to Xero's consent page and back."""
+
+import hmac
+from http import HTTPStatus
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from consumer.console.identity import Identity, Permission
+from consumer.console.parts import ConsoleParts
+from consumer.console.refusal import Refusal
+from consumer.console.scope import organisation_scope
+from consumer.console.tenants import describe_tenants
+from consumer.console.visit import Visit, page_address, require_identity
+from consumer.sync.queue import wake_after_connect
+from consumer.xero import (
+    AuthorisationRequest,
+    DifferentOrganisationError,
+    InvalidGrantError,
+    TokenKeyError,
+    XeroError,
+    authorisation_request,
+)
+
+CALLBACK_PATH = "/xero/callback"
+_SESSION_KEY = "connecting"
+
+
+class _Pending(msgspec.Struct, frozen=True):
+    """What must be remembered while somebody is at Xero. Goes into their session, encrypted."""
+
+    organisation_id: str
+    request: AuthorisationRequest
+    confirmed: bool
+
+
+def start(visit: Visit) -> Response:
+    """Send the browser to Xero's consent page."""
+    assembly = visit.console.assembly
+    xero = assembly.configuration.xero
+    request = authorisation_request(
+        login_url=xero.login_url,
+        client_id=assembly.configuration.require_client_id(),
+        redirect_uri=xero.redirect_uri,
+        scopes=xero.scopes,
+    )
+    confirmed = visit.form.get("other_organisation") == "1"
+    pending = _Pending(visit.organisation_id, request, confirmed)
+    visit.request.session[_SESSION_KEY] = assembly.cipher.encrypt(msgspec.json.encode(pending).decode()).decode()
+    visit.act("connect_start", other_organisation_confirmed=confirmed)
+    return RedirectResponse(request.url, HTTPStatus.SEE_OTHER)
+
+
+async def finish(request: Request) -> Response:
+    """Take what Xero sends people back with."""
+    console: ConsoleParts = request.app.state.console
+    identity = require_identity(request, console)
+    pending = _take_pending(request, console)
+    # Asked again: between leaving and coming back somebody may have lost the permission.
+    if not identity.belongs_to(pending.organisation_id) or not identity.may(Permission.MANAGE):
+        raise Refusal(HTTPStatus.FORBIDDEN, "You may not do this.", "Nothing was connected.")
+    back = page_address(pending.organisation_id, "/settings")
+    if "error" in request.query_params:
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "Xero was not connected.", f"Xero, or you there, said no. Start again: {back}"
+        )
+    return await run_in_threadpool(_connect, console, identity, pending, request.query_params.get("code", ""))
+
+
+def _take_pending(request: Request, console: ConsoleParts) -> _Pending:
+    """Return what was remembered, which counts once."""
+    sealed = request.session.pop(_SESSION_KEY, None)
+    refusal = Refusal(
+        HTTPStatus.BAD_REQUEST,
+        "This connection was not started here.",
+        "Nothing was connected. Start it again on the Xero settings page, in this browser.",
+    )
+    if sealed is None:
+        raise refusal
+    try:
+        pending = msgspec.json.decode(console.assembly.cipher.decrypt(sealed.encode()), type=_Pending)
+    except TokenKeyError:
+        raise refusal from None
+    if not hmac.compare_digest(request.query_params.get("state", "").encode(), pending.request.state.encode()):
+        raise refusal
+    return pending
+
+
+def _connect(console: ConsoleParts, identity: Identity, pending: _Pending, code: str) -> Response:
+    authorisation = console.assembly.authorisation
+    organisation_id = pending.organisation_id
+    try:
+        granted = authorisation.exchange_code(pending.request, code)
+        with organisation_scope(console.borrow, organisation_id) as connection:
+            tenants = authorisation.store(
+                connection,
+                organisation_id,
+                granted,
+                actor=identity.user,
+                other_organisation_confirmed=pending.confirmed,
+            )
+            # In the same transaction: who waits for the connection finds it.
+            wake_after_connect(connection, organisation_id)
+    except DifferentOrganisationError as error:
+        return RedirectResponse(
+            page_address(organisation_id, "/settings/other-organisation", missing=", ".join(error.missing_tenants)),
+            HTTPStatus.SEE_OTHER,
+        )
+    except InvalidGrantError as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "Xero was not connected.", f"{error} Start again.") from error
+    except XeroError as error:
+        raise Refusal(HTTPStatus.BAD_GATEWAY, "Xero was not connected.", f"{error} Start again.") from error
+    failed = describe_tenants(console, organisation_id, [tenant.tenant_id for tenant in tenants])
+    return RedirectResponse(page_address(organisation_id, "/settings", problem=failed), HTTPStatus.SEE_OTHER)
+
+
+def confirm_other(visit: Visit) -> Response:
+    """Say that Xero now offers other organisations than those in use, and let that be confirmed."""
+    return visit.page("other_organisation.html", missing=visit.query.get("missing", ""))

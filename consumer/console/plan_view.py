@@ -1,0 +1,128 @@
+"""A preview in words: what stands in its way, what would be sent field by field, and what would not."""
+
+from typing import Any
+
+import msgspec
+
+from consumer.results import Catalogue
+from consumer.sync.gate import Hold
+from consumer.sync.link import LinkKind
+from consumer.sync.preview import Preview
+from consumer.sync.step import Finding, Step
+
+HIDDEN = "(the patient's)"
+# What of a contact's body is no data of the patient.
+_OPEN_CONTACT_FIELDS = frozenset({"ContactNumber", "ContactID", "ContactStatus"})
+
+
+class Remark(msgspec.Struct, frozen=True):
+    """A sentence about the whole plan; `stops` means that nothing would be sent."""
+
+    text: str
+    fix: str = ""
+    stops: bool = False
+
+
+class PlannedCall(msgspec.Struct, frozen=True):
+    """One thing that would be sent. `fields` are its body's leaves by their paths; "" comes with an earlier one."""
+
+    operation: str
+    stage: str
+    kind: str
+    local_id: str
+    target_id: str | None
+    reasons: tuple[str, ...]
+    fields: tuple[tuple[str, str], ...]
+    body: dict[str, Any]
+
+
+class NotSent(msgspec.Struct, frozen=True):
+    """One thing that would not be sent, and why; `fails` tells a failure from what is deliberately left out."""
+
+    operation: str
+    local_id: str
+    problem: str
+    message: str
+    fix: str
+    fails: bool
+
+
+class PlanView(msgspec.Struct, frozen=True):
+    """All of it. No remark that stops, no call and nothing left out: Xero holds the order as it is."""
+
+    order_id: str
+    revision: int
+    tenant_id: str | None
+    tenant_name: str | None
+    remarks: tuple[Remark, ...]
+    calls: tuple[PlannedCall, ...]
+    not_sent: tuple[NotSent, ...]
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing would be sent, whatever the calls."""
+        return any(remark.stops for remark in self.remarks)
+
+
+def view_plan(preview: Preview, catalogue: Catalogue, *, with_patient: bool) -> PlanView:
+    """Return `preview` in words; the patient's name and address only `with_patient`."""
+    plan = preview.plan
+    return PlanView(
+        order_id=preview.order_id,
+        revision=preview.revision,
+        tenant_id=preview.tenant_id,
+        tenant_name=preview.tenant_name,
+        remarks=tuple(_remarks(preview, catalogue)),
+        calls=() if plan is None else tuple(_call(step, with_patient=with_patient) for step in plan.steps),
+        not_sent=()
+        if plan is None
+        else (
+            *(_not_sent(finding, catalogue, fails=True) for finding in plan.failures),
+            *(_not_sent(finding, catalogue, fails=False) for finding in plan.skips),
+        ),
+    )
+
+
+def _remarks(preview: Preview, catalogue: Catalogue) -> list[Remark]:
+    remarks = []
+    gate = preview.gate
+    if gate.hold is not Hold.MANUAL and gate.code is not None:
+        problem = catalogue.local(gate.code, **gate.values)
+        remarks.append(Remark(problem.message, problem.fix, stops=True))
+    if preview.tenant_id is not None and not preview.connected:
+        problem = catalogue.local("xero_disconnected")
+        remarks.append(Remark(problem.message, problem.fix, stops=True))
+    if preview.in_doubt:
+        remarks.append(
+            Remark("The answer to an earlier call was lost: Xero is looked up first, which may change what follows.")
+        )
+    return remarks
+
+
+def _call(step: Step, *, with_patient: bool) -> PlannedCall:
+    body: dict[str, Any] = msgspec.to_builtins(step.body)
+    if step.kind is LinkKind.CONTACT and not with_patient:
+        body = {name: value if name in _OPEN_CONTACT_FIELDS else HIDDEN for name, value in body.items()}
+    return PlannedCall(
+        operation=step.operation.value,
+        stage=step.stage.name.lower(),
+        kind=step.kind.value,
+        local_id=step.local_id,
+        target_id=step.target_id,
+        reasons=step.reasons,
+        fields=tuple(_fields(body)),
+        body=body,
+    )
+
+
+def _fields(value: Any, path: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [row for name, part in value.items() for row in _fields(part, f"{path}.{name}" if path else name)]
+    if isinstance(value, list):
+        return [row for number, part in enumerate(value, start=1) for row in _fields(part, f"{path} {number}")]
+    return [(path, "" if value is None else str(value))]
+
+
+def _not_sent(finding: Finding, catalogue: Catalogue, *, fails: bool) -> NotSent:
+    problem = catalogue.local(finding.code, **finding.values)
+    return NotSent(finding.operation.value, finding.local_id, problem.code, problem.message, problem.fix, fails)

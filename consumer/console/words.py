@@ -1,0 +1,77 @@
+"""The words of the pages, as HearLink's users know them."""
+
+from datetime import datetime
+
+_WORDS = {
+    "contact_create": "Contact create",
+    "contact_rename": "Contact rename",
+    "invoice_create": "Invoice create",
+    "invoice_update": "Invoice update",
+    "invoice_authorise": "Invoice authorise",
+    "credit_note_create": "Credit note create",
+    "credit_note_allocate": "Credit note allocate",
+    "credit_note_void": "Credit note void",
+    "payment_create": "Payment create",
+    "payment_delete": "Payment delete",
+    "order_sync": "Order sync",
+    "succeeded": "Succeeded",
+    "failed": "Failed",
+    "skipped": "Not sent",
+    "auto": "Auto",
+    "manual": "Manual",
+    "retry": "Retry",
+    "draft": "Draft",
+    "authorised": "Authorised",
+    "active": "In Xero",
+    "removed": "Removed from Xero",
+    "gone": "Deleted or voided in Xero",
+    "hearing_aids": "Hearing Aids",
+    "accessories": "Accessories",
+    "services": "Services",
+    "custom_items": "Custom Items",
+    "contact": "Contact",
+    "invoice": "Invoice",
+    "credit_note": "Credit note",
+    "allocation": "Allocation",
+    "payment": "Payment",
+    "settings": "Settings in HearLink",
+    "xero": "Something in Xero",
+    "hearlink": "Data in HearLink",
+    "connection": "Connection to Xero",
+    "transient": "Passes by itself",
+    "waiting": "Waits by itself",
+    "defect": "Our defect",
+    "synchronisation_enabled": "Synchronisation enabled",
+    "mode": "Synchronisation mode",
+    "invoice_status": "New invoices in Xero",
+    "tenant_id": "Xero organisation",
+    "payment_account": "Default payment account",
+    "listed": "Override",
+}
+_HOLDS = {
+    "manual": "Waiting for Sync to Xero: the clinic's mode is Manual",
+    "disabled": "Waiting: synchronisation is off for the clinic",
+    "connection": "Waiting: Xero is disconnected",
+    "problem": "Needs you",
+    "limit": "Waiting for Xero's limit",
+    "retry": "Waiting for another try",
+    "in_doubt": "In doubt: an answer of Xero was lost, and is looked up",
+}
+
+
+def word(code: object) -> str:
+    """Return what people call `code`; an unknown one is made readable."""
+    text = str(code)
+    for suffix, words in (("_revenue_account", "default revenue account"), ("_tax_type", "default tax rate")):
+        if text.endswith(suffix):
+            return f"{word(text.removesuffix(suffix))}: {words}"
+    return _WORDS.get(text) or text.replace("_", " ").capitalize()
+
+
+def order_state(*, revision: int, synced_revision: int, hold: str | None, due_at: datetime | None) -> str:
+    """Return how an order stands, in words."""
+    if hold is not None and not (hold == "problem" and due_at is not None):
+        return _HOLDS.get(hold, hold)
+    if due_at is not None:
+        return "On its way to Xero"
+    return "Synced" if synced_revision >= revision else "Not synced yet"
