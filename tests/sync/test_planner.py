@@ -111,6 +111,14 @@ class TestInvoices:
         sent = desk.step(Stage.INVOICE_UPDATE).body["LineItems"]
         assert [item.get("LineItemID") for item in sent] == [ids["c"], None, ids["a"]]
 
+    def test_a_discount_that_is_gone_is_taken_off_the_line(self) -> None:
+        desk = pushed_desk(lines=[line(discount="5.0000")])
+        desk.save_invoice(lines=[line()])
+        (item,) = desk.step(Stage.INVOICE_UPDATE).body["LineItems"]
+        assert item["DiscountAmount"] == 0
+        desk.push()
+        assert desk.steps() == []
+
     def test_lines_that_share_an_id_are_sent_without_line_item_ids(self) -> None:
         desk = pushed_desk(lines=[line("a"), line("a", quantity="2.0000")])
         desk.save_invoice(lines=[line("a"), line("a", quantity="3.0000")])

@@ -68,6 +68,14 @@ class TestPayments:
         (delete,) = desk.push()
         assert (delete.stage, delete.body) == (Stage.PAYMENT_DELETE, {"Status": "DELETED"})
 
+    def test_changed_without_an_invoice_it_stays_as_it_is(self) -> None:
+        desk = self.desk()
+        desk.delete_invoice()
+        desk.save_payment(amount="30.0000")
+        assert desk.steps() == []
+        desk.save_invoice()
+        assert [step.stage for step in desk.push()] == [Stage.PAYMENT_DELETE, Stage.PAYMENT_CREATE]
+
     def test_recorded_again_after_its_deletion_is_made_again(self) -> None:
         desk = self.desk()
         desk.delete_payment()

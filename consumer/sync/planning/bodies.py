@@ -108,10 +108,12 @@ def invoice_body(
     lines = []
     for line in invoice.lines:
         item = _line(line, settings)
-        if line.discount:
-            item["DiscountAmount"] = line.discount
-        if line.line_id in line_item_ids:
-            item["LineItemID"] = line_item_ids[line.line_id]
+        known = line_item_ids.get(line.line_id)
+        if line.discount or known is not None:
+            # Of a line that Xero knows, what is left out keeps its value: a discount that is gone must be said.
+            item["DiscountAmount"] = line.discount or Decimal(0)
+        if known is not None:
+            item["LineItemID"] = known
         lines.append(item)
     return {
         "Type": "ACCREC",

@@ -17,7 +17,7 @@ def document_hashes(body: dict[str, Any]) -> dict[str, str]:
 
     `content` is all of it, `order` what comes from the order alone (no accounts, no tax rates), `money` its amounts.
     """
-    lines = [{key: value for key, value in line.items() if key != "LineItemID"} for line in body["LineItems"]]
+    lines = [_essence(line) for line in body["LineItems"]]
     from_order = [{key: value for key, value in line.items() if key not in _MAPPING} for line in lines]
     money = [{key: line.get(key) for key in _MONEY} for line in lines]
     return {
@@ -25,6 +25,12 @@ def document_hashes(body: dict[str, Any]) -> dict[str, str]:
         "order": bodies.content_hash({**body, "LineItems": from_order}),
         "money": bodies.content_hash({"lines": money, "types": body["LineAmountTypes"]}),
     }
+
+
+def _essence(line: dict[str, Any]) -> dict[str, Any]:
+    """The line without what says nothing about its content: Xero's id of it, a discount of nothing."""
+    discount: set[str] = set() if line.get("DiscountAmount") else {"DiscountAmount"}
+    return {key: value for key, value in line.items() if key not in {"LineItemID", *discount}}
 
 
 def document_differences(link: Link, hashes: dict[str, str], total: Decimal) -> list[str]:

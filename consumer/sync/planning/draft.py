@@ -51,13 +51,17 @@ class Draft:
         """Return the payments that stand and are of more than nothing: Xero takes no others."""
         return [payment for payment in self.order.payments if bodies.cents(payment.amount) > 0]
 
+    def takes_more(self) -> bool:
+        """Whether the order has an invoice for payments and credit notes to stand on, in Xero too or soon."""
+        invoice = self.order.invoice
+        link = None if invoice is None else self.links.get(LinkKind.INVOICE, invoice.invoice_id)
+        return invoice is not None and (link is None or link.status is not LinkStatus.GONE)
+
     def on_another_invoice(self, link: Link) -> bool:
         """Whether a payment or allocation stands on an invoice that the order has given up for another one."""
-        if self.order.invoice is None:
+        if self.order.invoice is None or not self.takes_more():
             return False
         invoice = self.links.get(LinkKind.INVOICE, self.order.invoice.invoice_id)
-        if invoice is not None and invoice.status is LinkStatus.GONE:
-            return False
         return link.detail.get("invoice_id") != (None if invoice is None else invoice.xero_id)
 
     def finished(self) -> Plan:

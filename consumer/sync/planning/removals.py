@@ -18,7 +18,7 @@ def plan_removals(draft: Draft) -> None:
         payment = payments.get(link.local_id)
         if payment is None:
             _delete_payment(draft, link, ("deleted in HearLink",))
-        elif payment_differs(draft, payment, link) and _can_be_made_again(draft, payment):
+        elif payment_differs(draft, payment, link) and _may_go(draft, payment):
             _delete_payment(draft, link, content.payment_differences(payment, link))
     notes = {note.credit_note_id: note for note in order.credit_notes}
     for link in draft.standing(LinkKind.CREDIT_NOTE):
@@ -26,6 +26,8 @@ def plan_removals(draft: Draft) -> None:
         if note is None:
             _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_VOID, "deleted in HearLink")
             _void(draft, link)
+        elif not draft.takes_more():
+            continue
         elif note_differs(draft, note, link):
             _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_CREATE, "edited in HearLink")
         else:
@@ -34,9 +36,10 @@ def plan_removals(draft: Draft) -> None:
                 _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_ALLOCATE, content.ANOTHER_INVOICE)
 
 
-def _can_be_made_again(draft: Draft, payment: Payment) -> bool:
+def _may_go(draft: Draft, payment: Payment) -> bool:
     """Whether what is to take the payment's place can follow: else it stays until it can."""
-    return draft.settings.payment_account is not None or bodies.cents(payment.amount) <= 0
+    replaceable = draft.takes_more() and draft.settings.payment_account is not None
+    return replaceable or bodies.cents(payment.amount) <= 0
 
 
 def _delete_payment(draft: Draft, link: Link, reasons: tuple[str, ...]) -> None:
