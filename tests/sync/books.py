@@ -123,6 +123,7 @@ class Books:
     patients: dict[str, Json] = field(default_factory=dict)
     clinics: dict[str, str] = field(default_factory=dict)
     sequences: Counter[str] = field(default_factory=Counter)
+    events: list[OrderEvent] = field(default_factory=list)
     _clock: Any = field(default_factory=lambda: itertools.count(1_700_000_000_000_000, 1_000_000))
 
     # What HearLink says.
@@ -155,20 +156,20 @@ class Books:
     def event(self, order_id: str, kind: ChangeKind, change: Json) -> None:
         """Project one event, as the projection does."""
         self.sequences[order_id] += 1
-        self.redeliver(
-            OrderEvent(
-                event_id=f"event-{order_id}-{self.sequences[order_id]}",
-                organisation_id=ORGANISATION,
-                clinic_id=self.clinics.get(order_id, CLINIC),
-                order_id=order_id,
-                sequence=self.sequences[order_id],
-                occurred_at_us=next(self._clock),
-                actor="user-1",
-                patient=self.patients.get(order_id, patient(f"patient-of-{order_id}")),
-                kind=kind,
-                change=change,
-            )
+        event = OrderEvent(
+            event_id=f"event-{order_id}-{self.sequences[order_id]}",
+            organisation_id=ORGANISATION,
+            clinic_id=self.clinics.get(order_id, CLINIC),
+            order_id=order_id,
+            sequence=self.sequences[order_id],
+            occurred_at_us=next(self._clock),
+            actor="user-1",
+            patient=self.patients.get(order_id, patient(f"patient-of-{order_id}")),
+            kind=kind,
+            change=change,
         )
+        self.events.append(event)
+        self.redeliver(event)
 
     def redeliver(self, event: OrderEvent) -> None:
         """Fold `event` into its order's row, by the projection's own statements."""
@@ -285,6 +286,10 @@ class Books:
         """Have a fault strike the next call that fits."""
         self.simulator.control.add_fault(Fault(kind=kind, tenant_id=self.tenant_id, **more))  # type: ignore[arg-type]
 
+    def strike_all(self, kind: str, **more: Any) -> None:
+        """Have a fault strike a call to any tenant."""
+        self.simulator.control.add_fault(Fault(kind=kind, **more))  # type: ignore[arg-type]
+
     # What is there.
 
     def ledger(self, tenant_id: str | None = None) -> Json:
@@ -338,6 +343,10 @@ class Books:
 
     def writes(self) -> list[Json]:
         return [call for call in self.calls() if call["method"] != "GET"]
+
+    def writes_everywhere(self) -> list[Json]:
+        calls = self.simulator.control.calls()
+        return [call for call in calls if call["method"] != "GET" and "/api.xro/" in call["path"]]
 
     def forget_calls(self) -> None:
         self.simulator.control.clear_calls()

@@ -1,6 +1,7 @@
 """One simulator and one database for all tests of the sync; each test has them empty, with a tenant of its own."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from cryptography.fernet import Fernet
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from psycopg import Connection, sql
 from psycopg_pool import ConnectionPool
 
@@ -35,6 +36,7 @@ from consumer.xero.identity import TokenSet
 from tests.sync.books import ORGANISATION, Books
 
 # The same histories at every run; `HYPOTHESIS_PROFILE=long` looks for new ones.
+settings.register_profile("look", max_examples=400, stateful_step_count=60, deadline=None, phases=[Phase.generate])
 settings.register_profile("ci", derandomize=True, database=None, deadline=None)
 settings.register_profile(
     "long", max_examples=2000, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
@@ -60,6 +62,18 @@ _SETTINGS: dict[str, Any] = {
 }
 
 OpenBooks = Callable[[], Books]
+
+# What the random histories and the error table tried: told at the end of the run.
+COUNTED: Counter[str] = Counter()
+REMARKS: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if COUNTED:
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(COUNTED.items()))
+        terminalreporter.write_line(f"random histories of the sync: {counts}")
+    for remark in REMARKS:
+        terminalreporter.write_line(remark)
 
 
 @pytest.fixture(scope="session")
