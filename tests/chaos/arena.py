@@ -25,6 +25,7 @@ from consumer.orders import OrderEvent
 from consumer.resources import schemas_folder
 from consumer.sandbox.xero import XeroSimulator
 from consumer.settings import apply_settings, read_settings
+from consumer.sync.queue import wake_after_connect
 from consumer.xero import Authorisation, Budget, IdentityClient, PendingConnection, Tenant, TokenCipher, Transport
 from consumer.xero.identity import TokenSet
 from tests.chaos.checker import Report, check
@@ -158,10 +159,14 @@ class Arena:
         self.send(history.events)
 
     def send(self, events: Iterable[OrderEvent]) -> None:
+        self.produce_events(events)
+        self.flush()
+
+    def produce_events(self, events: Iterable[OrderEvent]) -> None:
+        """Hand events to the producer, which delivers them when it can."""
         topic = self.environment["ORDERS_TOPIC"]
         for event in events:
             self.produce(topic, event.order_id.encode(), self._encoder.encode_event(topic, event))
-        self.flush()
 
     def produce(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         if self._producer is None:
@@ -185,9 +190,8 @@ class Arena:
     def start(self, *roles: str, **environment: str) -> Worker:
         """Start a worker in `roles` (all by default); `environment` are further variables."""
         log = self.folder / f"worker-{len(self.workers)}.log"
-        command = (
-            ["consumer"] if self._safe_wait_seconds is None else ["tests.chaos.worker", f"{self._safe_wait_seconds}"]
-        )
+        hasty = ["tests.chaos.worker", f"{self._safe_wait_seconds}"]
+        command = ["consumer"] if self._safe_wait_seconds is None else hasty
         only = [word for role in roles for word in ("--only", role)]
         with log.open("wb") as file:
             process = subprocess.Popen(
@@ -200,6 +204,23 @@ class Arena:
         worker = Worker(process, roles, log)
         self.workers.append(worker)
         return worker
+
+    def reconnect(self) -> None:
+        """Do as `connect` does, with the same tenants."""
+        with self.connect() as connection:
+            self._connect_organisation(connection)
+            wake_after_connect(connection, ORGANISATION)
+
+    def ring_for_waiting(self) -> None:
+        """Ask for all orders that wait or failed, as an operator does: with plain JSON, by any Kafka tool."""
+        with self.connect() as connection:
+            rows = connection.execute(
+                "select order_id from orders where hold in ('retry', 'problem', 'limit')"
+            ).fetchall()
+        for (order_id,) in rows:
+            value = json.dumps({"order_id": order_id}).encode()
+            self.produce(self.environment["RETRY_TOPIC"], order_id.encode(), value)
+        self.flush()
 
     def status(self) -> Status:
         """What `status --json` prints."""

@@ -227,7 +227,8 @@ def _check_log(report: Report, ledgers: list[Json], connection: Connection[Any])
                     report.doubled.append(f"the log tells {told[xero_id]} times of {table} {xero_id}")
     held = _rows(
         connection,
-        "select o.order_id, o.hold, o.due_at, p.code, p.message from orders o left join problem p on p.id = o.problem_id"
+        "select o.order_id, o.hold, o.due_at, p.code, p.message"
+        " from orders o left join problem p on p.id = o.problem_id"
         " where o.problem_id is not null or o.hold is not null and o.hold <> 'manual' or o.due_at is not null",
     )
     report.wrong += [f"{row['order_id']} is held: {row['hold']} {row['code']} {row['message']}" for row in held]

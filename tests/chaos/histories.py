@@ -1,4 +1,4 @@
-"""Random order histories, with what Xero must hold in the end: told by the author of the history, by no code of ours."""
+"""Random order histories, with what Xero must hold in the end: told by their author, not by any code of ours."""
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta

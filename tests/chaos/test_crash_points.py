@@ -53,7 +53,8 @@ def test_killed_at_each_point_the_next_worker_makes_it_good(arena: Arena, point:
     for worker in arena.workers:
         if worker.is_running:
             worker.kill()
-    _BEFORE.get(point, lambda _: None)(arena)
+    if point in _BEFORE:
+        _BEFORE[point](arena)
     number = list(CRASH_POINTS).index(point)
     history = make_history(number, _ORDERS, CLINICS, prefix=f"order-{number}")
     # In two parts, so that there is something to change as well.

@@ -19,10 +19,10 @@ def main() -> None:
     class HastyAssembly(Assembly):
         @cached_property
         def services(self) -> Services:
-            services: Services = Assembly.services.func(self)
+            services: Services = vars(Assembly)["services"].func(self)
             return dataclasses.replace(services, patience=patience)
 
-    run.Assembly = HastyAssembly  # type: ignore[misc]
+    vars(run)["Assembly"] = HastyAssembly
     sys.argv = ["hearlink-xero", *sys.argv[2:]]
     cli.main()
 
