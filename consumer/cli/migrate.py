@@ -16,7 +16,7 @@ def migrate() -> None:
     try:
         applied = apply_migrations(configuration().require_database())
     except psycopg.Error as error:
-        if is_outage(error):
+        if is_outage(error) or error.sqlstate is None:
             raise
         raise Failure(
             f"Postgres refuses a migration: {error_text(error)}. It was rolled back; those before it stay."

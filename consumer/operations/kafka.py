@@ -61,14 +61,14 @@ def admin_client(configuration: Configuration) -> AdminClient:
     return create_admin(configuration.require_kafka(), configuration.kafka_config)
 
 
-def existing_topics(admin: AdminClient, timeout_seconds: float = KAFKA_SECONDS) -> dict[str, int]:
+def existing_topics(admin: AdminClient, timeout_seconds: float | None = None) -> dict[str, int]:
     """Return the cluster's topics with their numbers of partitions.
 
     Raises:
         KafkaUnreachableError: no broker answered.
     """
     try:
-        listed = admin.list_topics(timeout=timeout_seconds).topics
+        listed = admin.list_topics(timeout=timeout_seconds or KAFKA_SECONDS).topics
     except KafkaException as error:
         raise KafkaUnreachableError(f"Kafka doesn't answer: {_said(error)}.") from error
     return {name: len(topic.partitions) for name, topic in listed.items() if topic.error is None}

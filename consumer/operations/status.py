@@ -25,8 +25,8 @@ class OrderGroup(msgspec.Struct, frozen=True):
     """Orders of one tenant in one state: due, waiting (see `reason`) or failed.
 
     `tenant` is `-:organisation` where no call can be made for them. `due_seconds`: how long the oldest has been due;
-    `pending_seconds`: the age of the oldest change that Xero lacks. `reason` says what they wait for: connection,
-    limit, retry, in_doubt, settings, or pause (an order that is edited again and again).
+    `pending_seconds`: the age of the oldest change that Xero lacks. `reason` says what waiting ones wait for:
+    connection, limit, retry, in_doubt, settings, or pause (an order that is edited again and again).
     """
 
     organisation_id: str

@@ -20,37 +20,45 @@ placed as (
         coalesce(case when s.synchronisation_enabled then s.tenant_id end, '-:' || counted.organisation_id) as tenant
     from counted
     left join clinic_settings s using (organisation_id, clinic_id)
+),
+judged as (
+    select
+        p.*,
+        p.due = 'now' and p.tenant not like '-:%%' and not coalesce(t.connected and c.state = 'connected', false)
+            as lost,
+        p.due = 'now' and greatest(
+            b.frozen_until,
+            -- A day that is spent but for its reserve is no limit for what a person waits for.
+            case when p.urgent and l.rest_window = 'day' then null else l.rest_until end
+        ) > now() as resting
+    from placed p
+    left join xero_connection c on c.organisation_id = p.organisation_id
+    left join xero_tenant t on t.organisation_id = p.organisation_id and t.tenant_id = p.tenant
+    left join xero_budget b on b.tenant_id = p.tenant
+    left join xero_lease l on l.tenant_id = p.tenant
 )
 select
-    p.organisation_id,
-    p.tenant,
+    organisation_id,
+    tenant,
     case
-        when p.due = 'now' and not p.tenant like '-:%%' and not coalesce(t.connected and c.state = 'connected', false)
-            then 'waiting'
-        when p.due = 'now' and greatest(
-            b.frozen_until, case when p.urgent and l.rest_window = 'day' then null else l.rest_until end
-        ) > now()
-            then 'waiting'
-        when p.due = 'now' then 'due'
-        when p.due = 'never' and p.hold = 'problem' then 'failed'
+        when lost or resting then 'waiting'
+        when due = 'now' then 'due'
+        when due = 'never' and hold = 'problem' then 'failed'
         else 'waiting'
     end as state,
     case
-        when p.due = 'now' and not p.tenant like '-:%%' and not coalesce(t.connected and c.state = 'connected', false)
-            then 'connection'
-        when p.due = 'now' then 'limit'
-        when p.hold is null then 'pause'
-        when p.hold = 'problem' then 'retry'
-        else p.hold
+        when lost then 'connection'
+        when resting then 'limit'
+        when due = 'now' then ''
+        when due = 'never' and hold = 'problem' then ''
+        when hold is null then 'pause'
+        when hold = 'problem' then 'retry'
+        else hold
     end as reason,
-    sum(p.orders)::int8 as orders,
-    max(p.due_seconds) as due_seconds,
-    max(p.pending_seconds) as pending_seconds
-from placed p
-left join xero_connection c on c.organisation_id = p.organisation_id
-left join xero_tenant t on t.organisation_id = p.organisation_id and t.tenant_id = p.tenant
-left join xero_budget b on b.tenant_id = p.tenant
-left join xero_lease l on l.tenant_id = p.tenant
+    sum(orders)::int8 as orders,
+    max(due_seconds) as due_seconds,
+    max(pending_seconds) as pending_seconds
+from judged
 group by 1, 2, 3, 4
 order by 1, 2, 3, 4
 

@@ -22,6 +22,18 @@ def service(kafka: Broker, empty_database_url: str, tmp_path: Path) -> Iterator[
 
 
 @pytest.fixture(scope="module")
+def blank_service(
+    kafka: Broker, postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A service with nothing set up, for all tests of a file: none of them may set up anything."""
+    name = f"cli_{uuid.uuid4().hex[:8]}"
+    url = postgres_server.create_database(name)
+    with _service(kafka, url, tmp_path_factory.mktemp("service")) as made:
+        yield made
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="module")
 def shared_service(
     kafka: Broker, postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Service, Running]]:
