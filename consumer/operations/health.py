@@ -60,7 +60,7 @@ class Health:
         configuration = self._assembly.configuration
         parts: dict[str, Verdict] = {"postgres": look_at_database(configuration.require_database())}
         if needed_topics(configuration.topics, self._running.roles):
-            parts["kafka"] = look_at_topics(self._admin, configuration.topics, self._running.roles)
+            parts["kafka"] = self._look_at_kafka()
         if self._running.started_at is None:
             parts["roles"] = Verdict(ready=False, reason="The roles have not started yet.")
         elif Role.PROJECTION in self._running.roles and not self._assembly.metrics.rebalanced:
@@ -71,6 +71,9 @@ class Health:
         if Role.PROJECTION in self._running.roles:
             answer["assigned_partitions"] = self._assembly.metrics.assigned_partitions
         return all(verdict.ready for verdict in parts.values()), answer
+
+    def _look_at_kafka(self) -> Verdict:
+        return look_at_topics(self._admin, self._assembly.configuration.topics, self._running.roles)
 
     @cached_property
     def _admin(self) -> AdminClient:
@@ -85,7 +88,9 @@ class Health:
             quiet = now - (projection.last_poll if projection else started_at)
             waits_for = metrics.waiting_for
             if not metrics.rebalanced and now - started_at > JOIN_SECONDS and waits_for is None:
-                return _verdict(now - started_at, "The consumer group gave no word: stuck in joining.")
+                if self._look_at_kafka().ready:
+                    return _verdict(now - started_at, "The consumer group gave no word: stuck in joining.")
+                waits_for = "kafka"
         elif role is Role.PUSH:
             quiet = now - max(pusher.last_round if pusher else started_at, metrics.last_push_sign)
             waits_for = None

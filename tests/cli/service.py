@@ -81,6 +81,16 @@ class Service:
     def start(self, *arguments: str) -> "Running":
         return Running(self, arguments)
 
+    def start_command(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command that goes on until it is stopped."""
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
     def connect(self, organisation_id: str = "org-1", *further: str) -> Answer:
         """Run `connect --no-browser` and be the browser."""
         arguments = ["connect", "--organisation", organisation_id, "--no-browser", "--timeout", "30", *further]

@@ -1,7 +1,11 @@
 """What operators do about single orders, on a service that runs."""
 
+import json
+import signal
+
 import pytest
 
+from consumer.cli.application import INTERRUPTED
 from consumer.orders import ChangeKind
 from tests.cli.service import Service
 from tests.sync.books import invoice
@@ -133,3 +137,13 @@ def test_an_order_whose_clinic_has_switched_off_says_so_on_request(office: Servi
         assert "Synchronisation is disabled" in answer.out
     finally:
         office.apply_settings(office.tenant_id)
+
+
+def test_logs_are_followed_as_they_come(office: Service) -> None:
+    with office.start_command("logs", "--follow", "--json", "--order", "follow-1") as process:
+        assert process.stdout is not None
+        office.send_invoice("follow-1")
+        found = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == INTERRUPTED
+    assert [row["operation"] for row in found] == ["contact_create", "invoice_create"]

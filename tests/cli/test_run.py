@@ -112,3 +112,25 @@ def test_health_tells_a_database_that_is_away(service: Service) -> None:
             assert "hearlink_xero_database_up 0.0" in requests.get(f"{running.url}/metrics", timeout=20).text
             proxy.restore()
             assert running.stop() == 0
+
+
+def test_it_waits_for_the_schema_registry(service: Service) -> None:
+    service.expect("migrate")
+    service.environment["SCHEMA_REGISTRY_URL"] = "http://127.0.0.1:1"
+    with service.start("--only", "push") as running:
+        line = running.wait_for("waiting_for_part")
+        assert line["part"] == "schema_registry"
+        assert running.stop() == 0
+
+
+def test_a_second_signal_ends_what_does_not_stop(service: Service) -> None:
+    service.set_up()
+    with TcpProxy("127.0.0.1", service.database_port) as proxy:
+        service.environment["DATABASE_URL"] = service.database_url_by(proxy.port)
+        with service.start() as running:
+            running.wait_for("started")
+            proxy.freeze()
+            running.process.send_signal(signal.SIGTERM)
+            running.wait_for("stopping")
+            assert running.stop() == 2
+            proxy.thaw()

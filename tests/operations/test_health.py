@@ -12,6 +12,7 @@ from consumer.configuration import Configuration, read_configuration
 from consumer.operations import metric_table as table
 from consumer.operations.assembly import Assembly
 from consumer.operations.health import JOIN_SECONDS, STUCK_SECONDS, AddressError, Health, HttpServer
+from consumer.operations.kafka import admin_client, ensure_topics
 from consumer.operations.readiness import Role
 from consumer.operations.running import Running
 from tests.operations.rows import TENANT, insert, insert_intent, insert_order, insert_organisation
@@ -74,18 +75,29 @@ def test_a_relay_that_waits_for_the_brokers_is_alive(health: Health, parts: Asse
     assert not health.liveness()[0]
 
 
-def test_a_group_that_never_gives_a_word_is_stuck_in_joining(parts: Assembly) -> None:
-    running = Running([Role.PROJECTION], started_at=time.monotonic())
+def test_a_group_that_never_gives_a_word_is_stuck_in_joining(online: Configuration) -> None:
+    ensure_topics(admin_client(online), online.topics, partitions=1)
+    with Assembly(online) as parts:
+        running = Running([Role.PROJECTION], started_at=time.monotonic())
+        running.projection = parts.projection()
+        health = Health(parts, running)
+        assert health.liveness()[0]
+        assert running.started_at is not None
+        running.started_at -= JOIN_SECONDS + 1
+        alive, answer = health.liveness()
+        assert not alive
+        assert "joining" in answer["projection"]["reason"]
+        parts.metrics.rebalance("assigned", 0)
+        assert health.liveness()[0]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_group_cannot_be_joined_without_brokers(parts: Assembly) -> None:
+    running = Running([Role.PROJECTION], started_at=time.monotonic() - JOIN_SECONDS - 1)
     running.projection = parts.projection()
-    health = Health(parts, running)
-    assert health.liveness()[0]
-    assert running.started_at is not None
-    running.started_at -= JOIN_SECONDS + 1
-    alive, answer = health.liveness()
-    assert not alive
-    assert "joining" in answer["projection"]["reason"]
-    parts.metrics.rebalance("assigned", 0)
-    assert health.liveness()[0]
+    alive, answer = Health(parts, running).liveness()
+    assert alive
+    assert answer["projection"]["waits_for"] == "kafka"
 
 
 @pytest.mark.usefixtures("impatient")
