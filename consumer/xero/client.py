@@ -239,6 +239,8 @@ def _judge(answer: HttpAnswer, wait_seconds: float | None) -> XeroAnswer:
     if status == HTTPStatus.NOT_FOUND:
         raise NotFoundError(f"Xero doesn't know it: deleted there, or of another tenant ({said}).")
     if status == HTTPStatus.UNAUTHORIZED:
+        if "insufficient_scope" in answer.headers.get("WWW-Authenticate", "").lower():
+            raise DisconnectedError("Xero was connected with too few rights: connect again and accept all of them")
         raise UnauthorisedError(f"Xero refused a fresh token: {said}")
     if status == HTTPStatus.FORBIDDEN:
         raise _forbidden(messages)

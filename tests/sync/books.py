@@ -119,7 +119,7 @@ class Books:
     simulator: XeroSimulator
     services: Services
     tenant_id: str
-    connect: Callable[[], None]
+    connect: Callable[..., None]
     patients: dict[str, Json] = field(default_factory=dict)
     clinics: dict[str, str] = field(default_factory=dict)
     sequences: Counter[str] = field(default_factory=Counter)

@@ -139,9 +139,13 @@ def add_tenant(simulator: XeroSimulator, name: str) -> str:
 
 
 def connect_organisation(
-    connection: Connection[Any], authorisation: Authorisation, simulator: XeroSimulator, *tenant_ids: str
+    connection: Connection[Any],
+    authorisation: Authorisation,
+    simulator: XeroSimulator,
+    *tenant_ids: str,
+    scopes: list[str] | None = None,
 ) -> None:
-    granted = simulator.control.authorise(tenant_ids=list(tenant_ids))
+    granted = simulator.control.authorise(tenant_ids=list(tenant_ids), scopes=scopes)
     pending = PendingConnection(
         TokenSet(
             access_token=granted["access_token"],
