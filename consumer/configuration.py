@@ -85,6 +85,7 @@ class Configuration:
     xero: XeroApplication
     hearlink_url: str
     token_encryption_keys: tuple[str, ...] = field(repr=False)
+    sync_log_retention_months: int
     http_address: tuple[str, int]
     console: ConsoleSettings
 
@@ -133,6 +134,7 @@ VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("XERO_CALLS_PER_DAY", "5000", "per tenant; Xero's answers overrule it downwards"),
     ("HEARLINK_URL", "https://app.hearlink.co.uk", "where orders can be looked at; part of every invoice's identity"),
     ("TOKEN_ENCRYPTION_KEYS", "", "Fernet keys, separated by commas; the first encrypts"),
+    ("SYNC_LOG_RETENTION_MONTHS", "84", "how long the table sync_log is kept; older months are dropped"),
     ("HTTP_ADDRESS", "127.0.0.1:9464", "metrics and health; port 0 takes a free one and says which"),
 )
 # Those of the console alone, in the same form: the table of `consumer/console/README.md`.
@@ -193,6 +195,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
         ),
         hearlink_url=_url("HEARLINK_URL", get("HEARLINK_URL")),
         token_encryption_keys=keys,
+        sync_log_retention_months=_positive("SYNC_LOG_RETENTION_MONTHS", get("SYNC_LOG_RETENTION_MONTHS")),
         http_address=_address("HTTP_ADDRESS", get("HTTP_ADDRESS")),
         console=_console(get),
     )

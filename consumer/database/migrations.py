@@ -42,6 +42,8 @@ def migrate(url: str) -> list[str]:
     applied = []
     with connect(url, name="migrate") as connection:
         connection.execute("set lock_timeout = '60s'")
+        # An index on a large table takes its time.
+        connection.execute("set statement_timeout = 0")
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
         try:
             connection.execute(_CREATE)

@@ -78,7 +78,7 @@ def _declare(metric: Metric) -> Metric:
 # The service
 
 BUILD_INFO = _gauge("build_info", "1", "Version of the service and of Python.", "version", "python")
-ROLE_UP = _gauge("role_up", "1 or 0", "Whether a role of this process runs: projection, push, relay.", "role")
+ROLE_UP = _gauge("role_up", "1 or 0", "Whether it runs here: projection, push, relay, housekeeping.", "role")
 
 # The indicator that counts
 

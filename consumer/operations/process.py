@@ -17,6 +17,7 @@ import structlog
 from consumer.contract import RegistryUnavailableError
 from consumer.operations.assembly import Assembly
 from consumer.operations.health import Health, HttpServer
+from consumer.operations.housekeeping import Housekeeping
 from consumer.operations.kafka import admin_client
 from consumer.operations.logs import error_text
 from consumer.operations.readiness import Role, Verdict, look_at_database, look_at_topics, needed_topics
@@ -124,8 +125,15 @@ class Process:
     def _start(self) -> None:
         runs = [(role, self._prepare(role)) for role in self._roles]
         self._threads = [
-            threading.Thread(target=self._serve, args=(role, run), name=role.value, daemon=True) for role, run in runs
+            threading.Thread(target=self._serve, args=(role.value, run), name=role.value, daemon=True)
+            for role, run in runs
         ]
+        housekeeping = Housekeeping(self._assembly.connect, self._assembly.configuration.sync_log_retention_months)
+        self._threads.append(
+            threading.Thread(
+                target=self._serve, args=("housekeeping", housekeeping.run), name="housekeeping", daemon=True
+            )
+        )
         for thread in self._threads:
             thread.start()
         self._running.started_at = time.monotonic()
@@ -143,16 +151,16 @@ class Process:
 
     # Running and stopping
 
-    def _serve(self, role: Role, run: Callable[[threading.Event], None]) -> None:
-        self._assembly.metrics.role(role.value, up=True)
+    def _serve(self, name: str, run: Callable[[threading.Event], None]) -> None:
+        self._assembly.metrics.role(name, up=True)
         try:
             run(self._stop)
             if not self._stop.is_set():
-                self._fail(role.value, RuntimeError(f"The role {role.value} ended without being asked to."))
+                self._fail(name, RuntimeError(f"The role {name} ended without being asked to."))
         except BaseException as error:  # noqa: BLE001 -- handed to the main thread, which raises it
-            self._fail(role.value, error)
+            self._fail(name, error)
         finally:
-            self._assembly.metrics.role(role.value, up=False)
+            self._assembly.metrics.role(name, up=False)
 
     def _fail(self, role: str, error: BaseException) -> None:
         if self._failure is None:

@@ -8,6 +8,7 @@ from consumer.results.problem import Behaviour, Facts, Problem, ProblemClass, Se
 from consumer.results.problems import OpenProblem, close_problems_without_orders, open_problem, open_problems
 from consumer.results.publisher import Delivery, Publication, Publisher, producer_settings
 from consumer.results.relay import Relay, RelayMetrics
+from consumer.results.retention import KeptMonths, keep_months
 from consumer.results.retry import Rung, produce_retries, request_retry, ring
 from consumer.results.retry_selection import RetryCandidate, RetrySelection, operator_requests, retry_candidates
 from consumer.results.sync_log import EncodeLogEntry, LogEntry, Operation, Outcome, Trigger, record, record_skips
@@ -20,6 +21,7 @@ __all__ = [
     "Delivery",
     "EncodeLogEntry",
     "Facts",
+    "KeptMonths",
     "LogCount",
     "LogEntry",
     "LogFilter",
@@ -42,6 +44,7 @@ __all__ = [
     "Severity",
     "Trigger",
     "close_problems_without_orders",
+    "keep_months",
     "load_catalogue",
     "log_counts",
     "log_entries",

@@ -200,11 +200,15 @@ def test_pages_of_a_large_log_come_from_an_index(connection: Connection[Any], wa
         [20_000],
     )
     connection.execute("analyze sync_log")
+    [(filled,)] = connection.execute("select distinct tableoid::regclass::text from sync_log").fetchall()
+    of_months = "select inhrelid::regclass::text from pg_inherits where inhparent = %s::regclass"
+    parts = [part for (part,) in connection.execute(of_months, [index])]
     connection.execute("load 'auto_explain'")
     plans: list[str] = []
     connection.add_notice_handler(lambda notice: plans.append(notice.message_primary or ""))
     connection.execute("set auto_explain.log_min_duration = 0")
     connection.execute("set auto_explain.log_level = 'notice'")
     assert log_entries(connection, wanted, limit=20)
-    assert index in plans[-1]
-    assert "Seq Scan" not in plans[-1]
+    assert any(part in plans[-1] for part in parts)
+    # The months without a row may be read as they please.
+    assert f"Seq Scan on {filled}" not in plans[-1]

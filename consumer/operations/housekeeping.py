@@ -1,0 +1,52 @@
+"""What the service looks after by itself, now and then, whichever roles a process has: the months of the sync log."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import psycopg
+import structlog
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from consumer.database import is_outage
+from consumer.operations.logs import error_text
+from consumer.results import keep_months
+
+# A month is made three months ahead: an hour more or less is nothing.
+ROUND_SECONDS = 3_600.0
+# Somebody read the log, or the database was away.
+AGAIN_SECONDS = 60.0
+
+_LOG = structlog.get_logger()
+
+
+class Housekeeping:
+    """A thread that goes round until it is told to stop. All processes may do it at once."""
+
+    def __init__(self, connect: Callable[[str], Connection[TupleRow]], retention_months: int) -> None:
+        self._connect = connect
+        self._retention_months = retention_months
+
+    def run(self, stop: threading.Event) -> None:
+        """Go round until `stop` is set.
+
+        Raises:
+            psycopg.Error: the database refuses what it should not: a defect.
+        """
+        while not stop.is_set():
+            stop.wait(ROUND_SECONDS if self.go_round() else AGAIN_SECONDS)
+
+    def go_round(self) -> bool:
+        """Do all there is to do; return False where it has to be tried again soon."""
+        try:
+            with self._connect("housekeeping") as connection:
+                kept = keep_months(connection, now=datetime.now(UTC), retention_months=self._retention_months)
+        except psycopg.Error as error:
+            if not is_outage(error):
+                raise
+            _LOG.info("housekeeping_put_off", reason=error_text(error), action="trying again by itself")
+            return False
+        if kept.added or kept.dropped:
+            _LOG.info("sync_log_months_kept", added=kept.added, dropped=kept.dropped)
+        return True
