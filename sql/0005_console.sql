@@ -26,13 +26,12 @@ begin
 end
 $$;
 
--- What the role may do at all. Tokens are written by it when somebody connects, and never read.
-grant select on clinic, sync_log, problem, xero_link, xero_intent, xero_intent_element to hearlink_console;
-grant select, insert, update on organisation, xero_tenant to hearlink_console;
+-- What the role may do at all. Tokens are none of its business: connecting is done as the service.
+grant select on clinic, sync_log, problem, xero_tenant, xero_link, xero_intent, xero_intent_element to hearlink_console;
+grant select, insert, update on organisation to hearlink_console;
 grant select, insert, update, delete on clinic_override to hearlink_console;
 grant select, insert on audit to hearlink_console;
 grant select, update (due_at, hold, trigger) on orders to hearlink_console;
-grant insert, update on xero_connection to hearlink_console;
 grant select (
     organisation_id, state, access_expires_at, refreshed_at, scopes, connected_at, connected_by, disconnected_at,
     disconnected_reason, generation

@@ -25,4 +25,4 @@ def console() -> None:
             raise Failure(verdict.reason)
         server = ConsoleServer(parts)
         click.echo(f"The console is at {server.addresses.public}", err=True)
-        server.serve()
+        server.serve_until_signalled()

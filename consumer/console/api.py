@@ -51,7 +51,12 @@ def get_entry(visit: Visit) -> Response:
     call = None
     if entry.intent_id is not None:
         call = load_call(visit.connection, entry.intent_id, entry.order_id, entry.local_id)
-    return answer({"entry": entry, "call": call})
+    document = None
+    if call is not None:
+        # The request is JSON already; as it was sent, to the last place of its amounts.
+        request = None if call.request is None else msgspec.Raw(call.request.encode())
+        document = {**msgspec.structs.asdict(call), "request": request}
+    return answer({"entry": entry, "call": document})
 
 
 def list_problems(visit: Visit) -> Response:

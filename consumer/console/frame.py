@@ -13,18 +13,22 @@ _QUERIES = load_queries(__file__, "frame.sql")
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """`failed` orders need someone. `state` is None before the first connection; `waiting` orders wait for it."""
+    """`failed` orders need someone. `state` is None before the first connection; `waiting` orders wait for it.
+
+    `lost_tenants` are Xero organisations that settings name, and that were taken out of the connection there.
+    """
 
     failed: int
     waiting: int
+    lost_tenants: list[str]
     state: str | None
     disconnected_at: datetime | None
     reason: str | None
 
     @property
     def is_disconnected(self) -> bool:
-        """Whether the connection was there and is lost."""
-        return self.state == "disconnected"
+        """Whether the connection was there and is lost, all of it or for some of its organisations."""
+        return self.state == "disconnected" or (self.state is not None and bool(self.lost_tenants))
 
 
 def load_frame(connection: Connection[Any]) -> Frame:

@@ -5,6 +5,16 @@ select
         where organisation_id = console_organisation() and hold = 'problem' and due_at is null
     ) as failed,
     (select count(*) from orders where organisation_id = console_organisation() and hold = 'connection') as waiting,
+    array(
+        select t.name from xero_tenant t
+        where t.organisation_id = console_organisation() and not t.connected
+          and t.tenant_id in (
+              select tenant_id from organisation where organisation_id = console_organisation()
+              union
+              select tenant_id from clinic_override where organisation_id = console_organisation()
+          )
+        order by t.name
+    ) as lost_tenants,
     c.state,
     c.disconnected_at,
     c.disconnected_reason as reason

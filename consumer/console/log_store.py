@@ -17,7 +17,7 @@ _QUERIES = load_queries(__file__, "log_store.sql")
 class Call(msgspec.Struct, frozen=True):
     """The call that a row of the log tells of, and the element of it that was this row's.
 
-    `request` is what was sent; None where it would show a patient's data, or has been forgotten with age.
+    `request` is what was sent, as JSON; None where it would show a patient's data, or has been forgotten with age.
     """
 
     intent_id: int
@@ -30,7 +30,7 @@ class Call(msgspec.Struct, frozen=True):
     settled_at: datetime | None
     elements: int
     target_id: str | None
-    request: dict[str, Any] | None
+    request: str | None
 
 
 class TenantName(msgspec.Struct, frozen=True):
@@ -60,6 +60,12 @@ def load_call(connection: Connection[Any], intent_id: int, order_id: str, local_
         return cursor.execute(
             _QUERIES["call"], {"intent_id": intent_id, "order_id": order_id, "local_id": local_id}
         ).fetchone()
+
+
+def still_failing(connection: Connection[Any], order_ids: Sequence[str]) -> set[str]:
+    """Return those of `order_ids` that are not through yet: what failed of the others has been made good since."""
+    rows = connection.execute(_QUERIES["still_failing"], {"order_ids": list(order_ids)})
+    return {order_id for (order_id,) in rows}
 
 
 def failed_order_ids(connection: Connection[Any], wanted: LogFilter, limit: int) -> list[str]:

@@ -12,12 +12,19 @@ select
     i.id as intent_id, i.method, i.path, i.stage, i.state, i.outcome, i.sent_at, i.settled_at,
     (select count(*) from xero_intent_element n where n.intent_id = i.id) as elements,
     e.detail ->> 'target_id' as target_id,
-    case when e.kind <> 'contact' then e.detail -> 'body' end as request
+    -- As text: amounts keep the places that were sent.
+    case when e.kind <> 'contact' then jsonb_pretty(e.detail -> 'body') end as request
 from xero_intent i
 left join xero_intent_element e
     on e.intent_id = i.id and e.order_id = %(order_id)s and e.local_id is not distinct from %(local_id)s
 where i.id = %(intent_id)s
 limit 1
+
+-- name: still_failing
+select order_id
+from orders
+where order_id = any(%(order_ids)s::text[])
+  and (problem_id is not null or hold in ('problem', 'connection', 'settings', 'retry', 'disabled', 'in_doubt'))
 
 -- name: failed_orders
 select distinct l.order_id

@@ -35,7 +35,7 @@ class Rendering:
             lstrip_blocks=True,
         )
         self._environment.filters.update(moment=show_moment, day=show_day, money=show_money, word=words.word)
-        self._environment.globals.update(Permission=Permission, state=words.order_state)
+        self._environment.globals.update(Permission=Permission, state=words.order_state, moment_text=words.moment_text)
 
     def render(self, visit: "Visit", template: str, values: dict[str, Any]) -> str:
         """Return the page; a part of one (its name begins with `_`) goes without the frame."""

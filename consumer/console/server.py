@@ -1,6 +1,9 @@
 """The console's HTTP server: listens first, so that its address is known, then serves until it is told to stop."""
 
+import signal
 import socket
+import threading
+from types import FrameType
 from typing import NamedTuple
 
 import structlog
@@ -70,10 +73,25 @@ class ConsoleServer:
         )
 
     def serve(self) -> None:
-        """Serve until a signal (SIGTERM, Ctrl-C) or `stop`."""
+        """Serve until `stop`."""
         with self._socket:
             self._server.run(sockets=[self._socket])
+
+    def serve_until_signalled(self) -> None:
+        """Serve from the main thread until SIGTERM or Ctrl-C, and end well."""
+        # In a thread of its own the server leaves signals to us: it would end the process by them, as if it had failed.
+        thread = threading.Thread(target=self.serve, name="console")
+        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        thread.start()
+        try:
+            thread.join()
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     def stop(self) -> None:
         """Ask it to finish; may be called from another thread."""
         self._server.should_exit = True
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop()

@@ -41,6 +41,9 @@ _WORDS = {
     "transient": "Passes by itself",
     "waiting": "Waits by itself",
     "defect": "Our defect",
+    "act": "Person",
+    "projected": "Read",
+    "dead_letter": "Dead letter",
     "synchronisation_enabled": "Synchronisation enabled",
     "mode": "Synchronisation mode",
     "invoice_status": "New invoices in Xero",
@@ -65,7 +68,18 @@ def word(code: object) -> str:
     for suffix, words in (("_revenue_account", "default revenue account"), ("_tax_type", "default tax rate")):
         if text.endswith(suffix):
             return f"{word(text.removesuffix(suffix))}: {words}"
-    return _WORDS.get(text) or text.replace("_", " ").capitalize()
+    return _WORDS.get(text) or text.replace("_", " ").capitalize().replace("xero", "Xero").replace(
+        "hearlink", "HearLink"
+    )
+
+
+def moment_text(kind: str, text: str) -> str:
+    """Return a moment of a timeline in words: what the command prints as codes is spelt out."""
+    head, colon, rest = text.partition(": ")
+    if kind == "log" and colon:
+        operation, _, outcome = head.partition(" ")
+        return f"{word(operation)} {word(outcome).lower()}: {rest}"
+    return text[:1].upper() + text[1:]
 
 
 def order_state(*, revision: int, synced_revision: int, hold: str | None, due_at: datetime | None) -> str:

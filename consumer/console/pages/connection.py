@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse, Response
 from consumer.console.identity import Identity, Permission
 from consumer.console.parts import ConsoleParts
 from consumer.console.refusal import Refusal
-from consumer.console.scope import organisation_scope
 from consumer.console.tenants import describe_tenants
 from consumer.console.visit import Visit, page_address, require_identity
 from consumer.sync.queue import wake_after_connect
@@ -93,7 +92,8 @@ def _connect(console: ConsoleParts, identity: Identity, pending: _Pending, code:
     organisation_id = pending.organisation_id
     try:
         granted = authorisation.exchange_code(pending.request, code)
-        with organisation_scope(console.borrow, organisation_id) as connection:
+        # As the service, not as the console: that one's role has no way to the tokens.
+        with console.assembly.connections.borrow() as connection, connection.transaction():
             tenants = authorisation.store(
                 connection,
                 organisation_id,

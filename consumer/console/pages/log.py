@@ -2,11 +2,16 @@
 
 from typing import Any
 
-import msgspec
 from starlette.responses import Response
 
 from consumer.console.log_filter import PARAMETERS, chosen, read_filter, read_id
-from consumer.console.log_store import failed_order_ids, load_call, load_clinic_ids, load_tenant_names
+from consumer.console.log_store import (
+    failed_order_ids,
+    load_call,
+    load_clinic_ids,
+    load_tenant_names,
+    still_failing,
+)
 from consumer.console.refusal import not_found, unusable
 from consumer.console.retrying import request_orders, request_problem
 from consumer.console.visit import Visit
@@ -26,6 +31,7 @@ def show_log(visit: Visit) -> Response:
     older_than = entries[ROWS_A_PAGE - 1].log_id if len(entries) > ROWS_A_PAGE else None
     shown: dict[str, Any] = {
         "rows": [_row(visit, entry) for entry in entries[:ROWS_A_PAGE]],
+        "still_failing": still_failing(visit.connection, [entry.order_id for entry in entries if is_failed(entry)]),
         "older_than": older_than,
         "is_first": before_id is None,
         "query": chosen(visit.query),
@@ -54,7 +60,6 @@ def show_entry(visit: Visit) -> Response:
     shown: dict[str, Any] = {
         **_row(visit, entry),
         "call": call,
-        "request": None if call is None or call.request is None else _pretty(call.request),
     }
     return visit.page("_entry.html" if visit.is_partial else "entry.html", **shown)
 
@@ -113,5 +118,6 @@ def _tenants(visit: Visit) -> dict[str, Any]:
     return known
 
 
-def _pretty(document: dict[str, Any]) -> str:
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+def is_failed(entry: LoggedEntry) -> bool:
+    """Whether the row tells of a failure."""
+    return entry.outcome is Outcome.FAILED

@@ -1,0 +1,66 @@
+"""The pages over HTTP, without a browser: what they show, and what their forms do."""
+
+import pytest
+
+from consumer.operations.assembly import Assembly
+from tests.console.conftest import Visitor, deliver_requests
+from tests.sync.books import Books, line
+
+
+def fail_an_order(books: Books) -> None:
+    """An order whose account was archived in Xero."""
+    books.simulator.control.archive_account(books.tenant_id, "200")
+    books.save_invoice("order-1")
+    books.push()
+
+
+@pytest.mark.usefixtures("books")
+def test_the_way_in_leads_to_the_sync_log_of_the_only_organisation(visitor: Visitor) -> None:
+    answer = visitor.get("/")
+    assert answer.url.endswith("/organisations/org-1/log")
+    assert "Nothing was synced yet." in answer.text
+
+
+def test_a_failure_is_explained_retried_and_gone(visitor: Visitor, books: Books, assembly: Assembly) -> None:
+    fail_an_order(books)
+    page = visitor.page("/log").text
+    assert "<b>1</b> failed" in page
+    assert "Account" in page
+    assert "Retry WH-order-1" in page
+    problems = visitor.page("/problems").text
+    assert "1 order" in problems
+    assert "What Xero said" in problems
+    books.settings(services_revenue_account="260")
+    answer = visitor.post("/retry", {"order_id": "order-1"})
+    assert answer.status_code == 200
+    assert "1 order was requested" in answer.text
+    (request,) = deliver_requests(books, assembly)
+    assert (request.order_id, request.actor, request.trigger) == ("order-1", "local user", "manual")
+    books.push()
+    assert "<b>0</b> failed" in visitor.page("/log").text
+    assert "There is nothing to do" in visitor.page("/problems").text
+
+
+def test_every_page_answers(visitor: Visitor, books: Books) -> None:
+    fail_an_order(books)
+    books.save_invoice("order-2", lines=[line(category="HEARING_AIDS")])
+    books.save_payment("order-2")
+    books.save_credit_note("order-2")
+    books.settings(services_revenue_account="260", hearing_aids_revenue_account="210")
+    books.push()
+    for path in (
+        "/log",
+        "/log?outcome=failed",
+        "/retry?outcome=failed",
+        "/problems",
+        "/orders",
+        "/orders?q=WH-order-2",
+    ):
+        visitor.page(path)
+    for path in ("/orders/order-1", "/orders/order-2", "/orders/order-2/sync", "/orders/order-1/sync", "/export"):
+        visitor.page(path)
+    for path in ("/settings", "/settings/clinics/clinic-1", "/settings/other-organisation?missing=x"):
+        visitor.page(path)
+    log_ids = [row["id"] for row in books.log()]
+    for log_id in log_ids:
+        visitor.page(f"/log/{log_id}")
