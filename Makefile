@@ -32,8 +32,8 @@ bench: $(STAMP)
 LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" pyproject.toml
 lock: $(STAMP)
-	$(LOCK) --output-file requirements/runtime.txt
-	$(LOCK) --extra sandbox --group development --output-file requirements/development.txt
+	$(LOCK) --extra tracing --output-file requirements/runtime.txt
+	$(LOCK) --extra sandbox --extra tracing --group development --output-file requirements/development.txt
 
 # The stamp comes last: an installation that failed starts again.
 $(STAMP): pyproject.toml requirements/development.txt
