@@ -59,6 +59,8 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
     pending_since: float | None
     patient: str
     in_doubt: bool
+    # From before a failover, and not pushed since: see reconciliation.
+    forgotten: bool
 
     @property
     def requested(self) -> bool:
@@ -97,6 +99,8 @@ class Job:
         self.problem: Problem | None = None
         self.blocked = False
         self.called = False
+        # Whether Xero may hold something of it that no link tells.
+        self.is_uncertain = row.forgotten
         # How many elements a call with this order may have; shrinks after calls that failed as a whole.
         self.batch_limit = _batch_limit(row.attempts) if row.hold == Hold.RETRY else BATCH_ELEMENTS
 

@@ -11,7 +11,7 @@ import psycopg
 import structlog
 from psycopg import Connection
 
-from consumer.database import connect, is_outage
+from consumer.database import connect, is_outage, note_timeline
 from consumer.sync import queue
 from consumer.sync.lease import Lease, LeaseLostError, Presence, acquire
 from consumer.sync.linger import linger_seconds
@@ -100,6 +100,7 @@ class Pusher:
         while not self._stop.is_set():
             try:
                 with connect(self._database_url, name=name) as connection:
+                    note_timeline(connection)
                     while not self._stop.is_set():
                         self.last_round = time.monotonic()
                         wait_seconds = self._round(connection, presence, name)

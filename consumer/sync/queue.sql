@@ -130,7 +130,14 @@ select
         where not e.settled
           and (e.order_id = c.order_id
                or (e.kind = 'contact' and e.local_id = c.patient_id and i.tenant_id = %(tenant_id)s))
-    ) as in_doubt
+    ) as in_doubt,
+    -- HearLink's clock may be ahead of ours by a little.
+    exists (
+        select from setback s
+        where s.reason <> 'first'
+          and (c.pushed_at is null or c.pushed_at < s.noticed_at)
+          and c.occurred_at < s.noticed_at + interval '10 minutes'
+    ) as forgotten
 from claimed c
 order by c.priority, c.due_at
 

@@ -143,6 +143,9 @@ class Refusals:
             # Ours, but not as it is now: the next plan brings it in step.
             link = msgspec.structs.replace(link, content_hash="")
         self._remember(link, refusal.jobs)
+        for job in refusal.jobs:
+            # Nobody knows what else is there.
+            job.is_uncertain = job.is_uncertain or step.stage is Stage.INVOICE_CREATE
         self._minutes.log(
             refusal.jobs[0].entry(
                 step.operation,

@@ -28,6 +28,7 @@ from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after, success_message, warnings
 from consumer.sync.planning import bodies
 from consumer.sync.preparation import Preparation
+from consumer.sync.reconciliation import Reconciliation
 from consumer.sync.recovery import recover
 from consumer.sync.refusals import Refusals
 from consumer.sync.services import Services
@@ -96,8 +97,10 @@ class TenantPass:
             with self._conclusions.guarding(job):
                 admission.decide(job)
         self._write()
+        self._reconcile()
         while (assignments := self._next_assignments()) and self._stop is None:
             self._send_stage(assignments)
+            self._reconcile()
         self._end_rest()
         self._write()
         return len(self._jobs)
@@ -126,6 +129,24 @@ class TenantPass:
         )
         links = load_links(self._connection, self._tenant_id or "", [(row.order_id, row.patient_id) for row in rows])
         self._jobs = [Job(row, settings.get(row.clinic_id), links[row.order_id]) for row in rows]
+
+    def _reconcile(self) -> None:
+        """Link what Xero holds of orders that our database may have forgotten something of."""
+        jobs = [job for job in self._jobs if job.is_uncertain and job.ending is None]
+        if not jobs or self._stop is not None:
+            return
+        assert self._tenant_id is not None  # noqa: S101 -- orders without a tenant have an ending by now
+        self._lease.renew(self._connection)
+        try:
+            Reconciliation(self._services, self._minutes, self._organisation_id, self._tenant_id).run(jobs)
+        except XeroError as error:
+            self._settle_failed(jobs, [], error)
+        else:
+            for job in jobs:
+                job.is_uncertain = False
+                job.called = True
+                self._plan_on(job)
+        self._write()
 
     # Sending.
 
@@ -312,7 +333,7 @@ class TenantPass:
                 if job.ending is None:
                     self._conclusions.disconnected(job)
             self._stop = Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
-        elif isinstance(error, RequestRefusedError | NotFoundError):
+        elif isinstance(error, RequestRefusedError | NotFoundError) and batch:
             self._refused_as_a_whole(jobs, batch, error)
         else:
             problem = self._services.catalogue.local("xero_unreachable", xero_message=str(error))

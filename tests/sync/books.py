@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
@@ -18,7 +19,7 @@ from consumer.orders import ChangeKind, OrderEvent, ProjectedOrder, apply_event
 from consumer.projection.rows import Folded, columns, from_row
 from consumer.results import open_problems, ring
 from consumer.sandbox.xero import Fault, XeroSimulator
-from consumer.sync import queue
+from consumer.sync import exchange, queue
 from consumer.sync.lease import Presence, acquire
 from consumer.sync.services import Services
 from consumer.sync.tenant_pass import TenantPass
@@ -105,6 +106,10 @@ def patient(patient_id: str = "patient-1", **changes: Any) -> Json:
 
 
 _PROJECTION = load_queries(projection.__file__, "queries.sql")
+
+
+class KilledError(BaseException):
+    """The process ends here, as by kill -9."""
 
 
 @dataclass
@@ -216,6 +221,22 @@ class Books:
         with Presence(self.database_url, "test") as presence:
             assert self.run_pass(presence)
 
+    def die_at(self, monkeypatch: pytest.MonkeyPatch, stage: str, *, committed: bool) -> None:
+        """Push, and have the process end around the call of `stage`: before it left, or after Xero carried it out."""
+        send = exchange.send
+
+        def die(*args: Any, **more: Any) -> Any:
+            if args[1][0].stage.name.lower() != stage:
+                return send(*args, **more)
+            if committed:
+                send(*args, **more)
+            raise KilledError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(exchange, "send", die)
+            with pytest.raises(KilledError):
+                self.push()
+
     def run_pass(self, presence: Presence) -> bool:
         """Serve the tenant that waits longest; whether there was one."""
         ready = [book for book in queue.next_books(self.connection) if book.wait_seconds <= 0]
@@ -275,12 +296,8 @@ class Books:
 
     def add_tenant(self, tenant_id: str, name: str) -> None:
         """Have the organisation's connection reach another tenant as well."""
-        self.simulator.control.authorise(tenant_ids=[self.tenant_id, tenant_id])
-        self.connection.execute(
-            "insert into xero_tenant (organisation_id, tenant_id, connection_id, name, tenant_type, base_currency)"
-            " values (%s, %s, %s, %s, 'ORGANISATION', 'GBP')",
-            [ORGANISATION, tenant_id, f"connection-{tenant_id}", name],
-        )
+        self.connect(also=[tenant_id])
+        self.connection.execute("update xero_tenant set name = %s where tenant_id = %s", [name, tenant_id])
 
     def strike(self, kind: str, **more: Any) -> None:
         """Have a fault strike the next call that fits."""

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -142,10 +142,13 @@ def connect_organisation(
     connection: Connection[Any],
     authorisation: Authorisation,
     simulator: XeroSimulator,
-    *tenant_ids: str,
+    tenant_id: str,
+    *,
+    also: Sequence[str] = (),
     scopes: list[str] | None = None,
 ) -> None:
-    granted = simulator.control.authorise(tenant_ids=list(tenant_ids), scopes=scopes)
+    tenant_ids = [tenant_id, *also]
+    granted = simulator.control.authorise(tenant_ids=tenant_ids, scopes=scopes)
     pending = PendingConnection(
         TokenSet(
             access_token=granted["access_token"],

@@ -3,11 +3,9 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from consumer.sync import exchange
 from consumer.sync.back_off import ATTEMPTS
 from consumer.sync.services import Patience
 from consumer.xero import Budget
@@ -155,10 +153,6 @@ def test_a_limit_costs_nothing_but_time(open_books: OpenBooks, name: str, kind: 
     assert books.order()["attempts"] == 0
 
 
-class Killed(BaseException):
-    """The process ends here, as by kill -9."""
-
-
 @pytest.mark.parametrize("committed", [False, True])
 @pytest.mark.parametrize("name", WRITES)
 def test_a_worker_that_dies_around_a_call(
@@ -173,20 +167,8 @@ def test_a_worker_that_dies_around_a_call(
     write.before(books)
     books.push()
     write.then(books)
-    send = exchange.send
     stage = {"invoice_authorise": "invoice_update", "payment_replace": "payment_create"}.get(name, name)
-
-    def die(*args: Any, **more: Any) -> Any:
-        if args[1][0].stage.name.lower() != stage:
-            return send(*args, **more)
-        if committed:
-            send(*args, **more)
-        raise Killed
-
-    monkeypatch.setattr(exchange, "send", die)
-    with pytest.raises(Killed):
-        books.push()
-    monkeypatch.setattr(exchange, "send", send)
+    books.die_at(monkeypatch, stage, committed=committed)
     books.settle()
     assert holdings(books) == expected
     assert books.failures() == []

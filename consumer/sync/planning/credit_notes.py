@@ -73,7 +73,11 @@ def _allocation(draft: Draft, note: CreditNote, link: Link | None, invoice: Invo
         },
         target_id=None if link is None else link.xero_id,
         reasons=("not allocated to the order's invoice yet",),
-        detail={"credit_note_xero_id": None if link is None else link.xero_id, "amount": str(amount)},
+        detail={
+            "credit_note_xero_id": None if link is None else link.xero_id,
+            "amount": str(amount),
+            "number": note.number,
+        },
     )
 
 
