@@ -102,7 +102,7 @@ def _remarks(preview: Preview, catalogue: Catalogue) -> list[Remark]:
 def _call(step: Step, *, with_patient: bool) -> PlannedCall:
     body: dict[str, Any] = msgspec.to_builtins(step.body)
     if step.kind is LinkKind.CONTACT and not with_patient:
-        body = {name: value if name in _OPEN_CONTACT_FIELDS else HIDDEN for name, value in body.items()}
+        body = {name: value if name in _OPEN_CONTACT_FIELDS else _hide(value) for name, value in body.items()}
     return PlannedCall(
         operation=step.operation.value,
         stage=step.stage.name.lower(),
@@ -113,6 +113,13 @@ def _call(step: Step, *, with_patient: bool) -> PlannedCall:
         fields=tuple(_fields(body)),
         body=body,
     )
+
+
+def _hide(value: Any) -> Any:
+    """Return the shape of `value` without what is in it."""
+    if isinstance(value, dict):
+        return {name: _hide(part) for name, part in value.items()}
+    return [_hide(part) for part in value] if isinstance(value, list) else HIDDEN
 
 
 def _fields(value: Any, path: str = "") -> list[tuple[str, str]]:

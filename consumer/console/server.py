@@ -43,6 +43,9 @@ class ConsoleServer:
                 f"CONSOLE_ADDRESS: nobody can listen on {host}:{port}: {error.strerror}. "
                 "Choose another port; 0 takes a free one."
             ) from error
+        # Inherited by each connection: asyncio sets it on none whose listener is handed in, and each answer would wait
+        # 40 ms for the other side's acknowledgement of its headers.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = self._socket.getsockname()[1]
         # By name, as XERO_REDIRECT_URI has it: cookies belong to the name.
         public = settings.url or f"http://localhost:{port}"
