@@ -43,6 +43,9 @@ create table orders (
     -- When the oldest change that Xero has not followed yet happened: the start of the latency that counts.
     pending_since timestamptz,
     pushed_at timestamptz,
+    -- Each push moves it three seconds ahead, up to twelve: an order is due six seconds before it, so that the first
+    -- changes go at once, and one that changes without end goes every three seconds with all its changes.
+    calm_at timestamptz,
     problem_id bigint,
     -- The tenant of the last push, to notice that a clinic's tenant changed.
     tenant_id text

@@ -119,9 +119,9 @@ set
         when excluded.requested_revision is not null or stored.requested_revision > stored.synced_revision then now()
         -- It has its place in the queue already, and the row can stay where it is in the index.
         when stored.due_at <= now() and stored.hold is null and stored.attempts = 0 then stored.due_at
-        -- An order that is edited many times a second is pushed every two seconds, with all its edits: the people
-        -- at the desk don't notice, the day's budget of calls does.
-        else greatest(now(), stored.pushed_at + interval '2 seconds')
+        -- An order that is edited again and again waits for its edits to gather: the people at the desk don't
+        -- notice, the day's budget of calls does. Never for long, even where the clock was set back.
+        else least(greatest(now(), stored.calm_at - interval '6 seconds'), now() + interval '6 seconds')
     end,
     hold = case when stored.hold = 'in_doubt' then stored.hold end,
     attempts = 0,

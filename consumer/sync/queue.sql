@@ -182,6 +182,12 @@ set synced_revision = case when r.synced then greatest(o.synced_revision, r.revi
         else o.pending_since
     end,
     pushed_at = case when r.called then clock_timestamp() else o.pushed_at end,
+    calm_at = case
+        when r.called then least(
+            greatest(clock_timestamp(), o.calm_at) + interval '3 seconds', clock_timestamp() + interval '12 seconds'
+        )
+        else o.calm_at
+    end,
     problem_id = r.problem_id,
     tenant_id = coalesce(r.tenant_id, o.tenant_id)
 from (

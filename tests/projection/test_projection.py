@@ -97,15 +97,15 @@ def test_a_change_makes_the_order_due_and_resets_what_a_failure_left(world: Worl
         world.wait_for_events(1)
         world.execute(
             "update orders set synced_revision = 1, due_at = null, hold = 'settings', attempts = 4, problem_id = 9, "
-            "trigger = 'retry', priority = 2, pending_since = null, pushed_at = now() + interval '1 hour'"
+            "trigger = 'retry', priority = 2, pending_since = null, calm_at = now() + interval '10 seconds'"
         )
         world.publish(event("order-1", 2, ChangeKind.PAYMENT_SAVED, occurred_at_us=1_769_900_000_000_000, actor=None))
         world.wait_for_events(2)
     order = world.order()
     assert (order["hold"], order["attempts"], order["problem_id"]) == (None, 0, 9)
     assert (order["trigger"], order["priority"], order["actor"]) == ("auto", 1, None)
-    # An order that was just pushed waits two seconds.
-    assert (order["due_at"] - order["pushed_at"]).total_seconds() == 2
+    # An order that was pushed again and again waits for its changes to gather.
+    assert (order["calm_at"] - order["due_at"]).total_seconds() == 6
     assert order["pending_since"].timestamp() == 1_769_900_000
 
 
