@@ -80,9 +80,12 @@ class Collector(BaseCollector):
         offset = time.time() - time.monotonic()
         if projection is not None:
             yield _single(table.LAST_POLL, projection.last_poll + offset)
+            joining_since = self._assembly.metrics.joining_since
+            yield _single(table.GROUP_JOINING, 0.0 if joining_since is None else time.monotonic() - joining_since)
             yield from self._lag(projection.lag())
         if pusher is not None:
-            yield _single(table.LAST_ROUND, pusher.last_round + offset)
+            # A round may serve one tenant for long: each of its calls is a sign of life.
+            yield _single(table.LAST_ROUND, max(pusher.last_round, self._assembly.metrics.last_push_sign) + offset)
 
     def _lag(self, lag: Mapping[tuple[str, int], int]) -> Iterator[GaugeMetricFamily]:
         messages, seconds = _family(table.LAG), _family(table.LAG_SECONDS)
@@ -126,6 +129,7 @@ def _families(gauges: Gauges, usage: Mapping[str, BudgetUsage]) -> Iterator[Gaug
     yield _filled(
         table.PROBLEMS, (((problem.problem_class, problem.code), problem.problems) for problem in gauges.problems)
     )
+    yield _filled(table.ROLE_FAILURES, (((entry.role, entry.code), entry.failures) for entry in gauges.role_failures))
     connections = gauges.connections
     yield _filled(table.CONNECTED, (((c.organisation_id,), c.state == "connected") for c in connections))
     yield _filled(table.TOKEN_AGE, (((c.organisation_id,), c.token_age_seconds) for c in connections))

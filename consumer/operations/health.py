@@ -91,6 +91,9 @@ class Health:
                 if self._look_at_kafka().ready:
                     return _verdict(now - started_at, "The consumer group gave no word: stuck in joining.")
                 waits_for = "kafka"
+            joining = 0.0 if metrics.joining_since is None else now - metrics.joining_since
+            if joining > JOIN_SECONDS and waits_for is None and self._look_at_kafka().ready:
+                return _verdict(joining, f"The consumer group has not settled for {joining:.0f} s: stuck in joining.")
         elif role is Role.PUSH:
             quiet = now - max(pusher.last_round if pusher else started_at, metrics.last_push_sign)
             waits_for = None

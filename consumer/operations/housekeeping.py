@@ -1,4 +1,4 @@
-"""What the service looks after by itself, now and then, whichever roles a process has: the months of the sync log."""
+"""What the service looks after by itself, whichever roles a process has: the months of the sync log, old words."""
 
 import threading
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from consumer.database import is_outage
 from consumer.operations.logs import error_text
+from consumer.operations.role_failures import forget_old_failures
 from consumer.results import keep_months
 
 # A month is made three months ahead: an hour more or less is nothing.
@@ -42,6 +43,7 @@ class Housekeeping:
         try:
             with self._connect("housekeeping") as connection:
                 kept = keep_months(connection, now=datetime.now(UTC), retention_months=self._retention_months)
+                forget_old_failures(connection)
         except psycopg.Error as error:
             if not is_outage(error):
                 raise

@@ -135,6 +135,24 @@ LAG_SECONDS = _looked_up(
     "partition",
 )
 LAST_POLL = _looked_up("last_poll_timestamp_seconds", "seconds since 1970", "When the poll loop last went round.")
+GROUP_JOINING = _looked_up(
+    "group_joining_seconds",
+    "seconds",
+    "How long the consumer group has been settling who reads what; 0 = it is settled.",
+)
+FETCH_QUEUE_MESSAGES = _gauge("fetch_queue_messages", "messages", "Messages fetched from Kafka and not taken yet.")
+FETCH_QUEUE_BYTES = _gauge("fetch_queue_bytes", "bytes", "Their size.")
+BROKER_ROUND_TRIP = _gauge(
+    "broker_round_trip_seconds", "seconds", "How long a broker takes to answer the consumer: mean, p99.", "broker", "of"
+)
+BROKER_THROTTLE = _gauge("broker_throttle_seconds", "seconds", "How long a broker's quota holds us up.", "broker")
+BROKER_FAILURES = _counter(
+    "broker_failures_total",
+    "times",
+    "What went wrong between the consumer and a broker: send, receive, time_out, disconnect.",
+    "broker",
+    "kind",
+)
 WAITING = _counter(
     "waiting_seconds_total",
     "seconds",
@@ -225,6 +243,13 @@ TOKEN_AGE = _shared(
     "organisation",
 )
 BUDGET_LEFT = _shared("budget_left_calls", "calls", "Calls left in the minute or the day.", "tenant", "window")
+ROLE_FAILURES = _shared(
+    "role_failures",
+    "times",
+    "What ended processes within the last 10 minutes: brake, offset_lost, ownership, defect.",
+    "role",
+    "code",
+)
 FROZEN = _shared("frozen_seconds", "seconds", "How long a tenant must still not be called.", "tenant")
 
 TABLE: tuple[Metric, ...] = tuple(_table)

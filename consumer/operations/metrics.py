@@ -3,12 +3,14 @@
 import platform
 import threading
 import time
+from collections import Counter as Counts
 from importlib.metadata import version
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from consumer.operations import metric_table as table
+from consumer.operations.kafka_statistics import read_statistics
 from consumer.operations.metric_table import Kind, Metric
 from consumer.results import OutboxTopic
 from consumer.xero import CallRecord
@@ -34,6 +36,9 @@ class Metrics:
         self.relay_reason: str | None = None
         self.rebalanced = False
         self.waiting_for: str | None = None
+        # Monotonic time since when the group isn't settled.
+        self.joining_since: float | None = None
+        self._broker_failures: Counts[tuple[str, str]] = Counts()
         self._set(table.BUILD_INFO, 1, version("hearlink-xero"), platform.python_version())
 
     # ProjectionMetrics
@@ -77,6 +82,20 @@ class Metrics:
         """See `ProjectionMetrics`."""
         self.waiting_for = reason
         self._add(table.WAITING, seconds, reason)
+
+    def statistics(self, text: str) -> None:
+        """See `ProjectionMetrics`."""
+        found = read_statistics(text)
+        self.joining_since = (self.joining_since or time.monotonic()) if found.is_joining else None
+        self._set(table.FETCH_QUEUE_MESSAGES, found.queue_messages)
+        self._set(table.FETCH_QUEUE_BYTES, found.queue_bytes)
+        for name, broker in found.brokers.items():
+            self._set(table.BROKER_ROUND_TRIP, broker.round_trip_seconds, name, "mean")
+            self._set(table.BROKER_ROUND_TRIP, broker.round_trip_p99_seconds, name, "p99")
+            self._set(table.BROKER_THROTTLE, broker.throttle_seconds, name)
+            for kind, count in broker.failures.items():
+                self._add(table.BROKER_FAILURES, max(count - self._broker_failures[name, kind], 0), name, kind)
+                self._broker_failures[name, kind] = count
 
     @property
     def assigned_partitions(self) -> int:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+import psycopg
 import structlog
 
 from consumer.contract import RegistryUnavailableError
@@ -21,6 +22,7 @@ from consumer.operations.housekeeping import Housekeeping
 from consumer.operations.kafka import admin_client
 from consumer.operations.logs import error_text
 from consumer.operations.readiness import Role, Verdict, look_at_database, look_at_topics, needed_topics
+from consumer.operations.role_failures import note_role_failure
 from consumer.operations.running import Running
 
 STOP_SECONDS = 10.0
@@ -29,6 +31,7 @@ FORCED = 2
 # What ends of itself takes less; the rest is for giving back what is in hand.
 _JOIN_SECONDS = STOP_SECONDS - 1.0
 _AGAIN_SECONDS = 2.0
+_LONGEST_WAIT_SECONDS = 0.5
 _SAY_AGAIN_SECONDS = 30.0
 
 _LOG = structlog.get_logger()
@@ -43,6 +46,7 @@ class RoleFailedError(Exception):
 
     def __init__(self, role: str) -> None:
         super().__init__(f"The role {role} can't go on")
+        self.role = role
 
 
 class Process:
@@ -78,11 +82,14 @@ class Process:
             if not self._stop.is_set():
                 self._start()
                 _LOG.info("started", roles=[role.value for role in self._roles], process_id=os.getpid())
-            self._wake.wait()
+            # A signal that comes just before the wait begins is heeded when a wait ends: so none is long.
+            while not self._wake.wait(_LONGEST_WAIT_SECONDS):
+                pass
             self._stop.set()
             _LOG.info("stopping", roles=[role.value for role in self._roles])
             left = self._join()
         if self._failure is not None:
+            self._leave_word(self._failure)
             raise self._failure
         if left:
             _LOG.error("stop_forced", threads=left, seconds=STOP_SECONDS)
@@ -168,6 +175,13 @@ class Process:
             self._failure.__cause__ = error
             _LOG.critical("role_failed", role=role, reason=error_text(error), exc_info=error)
         self.stop()
+
+    def _leave_word(self, failure: RoleFailedError) -> None:
+        try:
+            with self._assembly.connect("last words") as connection:
+                note_role_failure(connection, failure.role, failure.__cause__ or failure)
+        except psycopg.Error as error:
+            _LOG.warning("role_failure_not_noted", reason=error_text(error))
 
     def _join(self) -> list[str]:
         until = time.monotonic() + _JOIN_SECONDS

@@ -84,6 +84,14 @@ class TenantState(msgspec.Struct, frozen=True):
     frozen_reason: str | None
 
 
+class RoleFailures(msgspec.Struct, frozen=True):
+    """How often one cause ended a role, and with it its process, lately."""
+
+    role: str
+    code: str
+    failures: int
+
+
 class Gauges(msgspec.Struct, frozen=True):
     """Everything that the tables say, of one moment."""
 
@@ -97,6 +105,7 @@ class Gauges(msgspec.Struct, frozen=True):
     leases: tuple[int, int]
     connections: list[ConnectionState]
     tenants: list[TenantState]
+    role_failures: list[RoleFailures]
 
     def count(self, state: str) -> int:
         """Return how many orders are in `state`: due, waiting, failed."""
@@ -221,6 +230,7 @@ def _read_gauges(connection: Connection[Any]) -> Gauges:
             leases=(leases["held"], leases["expired"]),
             connections=msgspec.convert(rows("connections"), list[ConnectionState]),
             tenants=msgspec.convert(rows("tenants"), list[TenantState]),
+            role_failures=msgspec.convert(rows("role_failures"), list[RoleFailures]),
         )
 
 

@@ -131,5 +131,12 @@ from xero_tenant t
 left join xero_budget b using (tenant_id)
 order by t.organisation_id, t.tenant_id
 
+-- name: role_failures
+select role, code, count(*) as failures
+from role_failure
+where failed_at > now() - interval '10 minutes'
+group by 1, 2
+order by 1, 2
+
 -- name: offsets
 select topic, partition, next_offset from partition_offset where topic = any(%(topics)s)

@@ -1,6 +1,7 @@
 """The Kafka clients' properties, every one that matters chosen here; KAFKA_CONFIG overrules them."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -30,6 +31,8 @@ _CONSUMER: dict[str, Any] = {
     # A partition that was just assigned waits at most this long behind a fetch under way.
     "fetch.wait.max.ms": 100,
     "max.poll.interval.ms": 300_000,
+    # A thousand partitions make 1 MB of them, which takes 10 ms to read.
+    "statistics.interval.ms": 5_000,
 }
 # Only for the classic protocol: the new one (group.protocol=consumer) lets the broker decide and refuses them.
 _CLASSIC: dict[str, Any] = {
@@ -60,9 +63,11 @@ def is_incremental(properties: dict[str, Any]) -> bool:
     return "cooperative" in str(properties.get("partition.assignment.strategy", "range"))
 
 
-def create_consumer(settings: ProjectionSettings) -> Consumer:
-    """Create the consumer; its log lines go to the logger `librdkafka`."""
-    return Consumer({**consumer_properties(settings), "error_cb": _on_error}, logger=_LIBRDKAFKA)
+def create_consumer(settings: ProjectionSettings, on_statistics: Callable[[str], None]) -> Consumer:
+    """Create the consumer; its log lines go to the logger `librdkafka`, its statistics (JSON) to `on_statistics`."""
+    return Consumer(
+        {**consumer_properties(settings), "error_cb": _on_error, "stats_cb": on_statistics}, logger=_LIBRDKAFKA
+    )
 
 
 def create_admin(bootstrap_servers: str, kafka_config: dict[str, Any]) -> AdminClient:

@@ -33,6 +33,9 @@ class ProjectionMetrics(Protocol):
     def waiting(self, *, reason: str, seconds: float) -> None:
         """The projection waits for a part that is away: postgres or registry."""
 
+    def statistics(self, text: str) -> None:
+        """What librdkafka says about itself, as JSON, every few seconds."""
+
 
 class NoMetrics:
     """For where nobody looks."""
@@ -59,4 +62,7 @@ class NoMetrics:
         """Ignore it."""
 
     def waiting(self, *, reason: str, seconds: float) -> None:
+        """Ignore it."""
+
+    def statistics(self, text: str) -> None:
         """Ignore it."""

@@ -60,7 +60,7 @@ class Projection:
         admin = create_admin(settings.bootstrap_servers, settings.kafka_config)
         self._claimer = Claimer(admin, settings.owner, settings.retry_topic)
         self._is_incremental = is_incremental(consumer_properties(settings))
-        self._consumer: Consumer = create_consumer(settings)
+        self._consumer: Consumer = create_consumer(settings, self._metrics.statistics)
         self._claims: dict[tuple[str, int], Claim] = {}
         # What was received and not read yet, with the claims at its time: a message that came under a claim which is
         # gone must not count for a later one of the same partition, or what lies between would be skipped.
