@@ -4,6 +4,7 @@ from consumer.database.connection import connect, is_outage
 from consumer.database.crash import crash_point
 from consumer.database.migrations import MigrationError, migrate, pending_migrations
 from consumer.database.queries import Queries, load_queries
+from consumer.database.setback import note_moved_offsets, note_timeline
 
 __all__ = [
     "MigrationError",
@@ -13,5 +14,7 @@ __all__ = [
     "is_outage",
     "load_queries",
     "migrate",
+    "note_moved_offsets",
+    "note_timeline",
     "pending_migrations",
 ]

@@ -48,11 +48,18 @@ class Claim:
     log_end: int
     is_alive: bool = True
     fenced_at: float | None = field(default=None)
+    # Nobody else claimed it, but Postgres no longer stands where we left it: it is to be claimed anew.
+    was_moved: bool = False
 
     def fence(self) -> None:
         """Note that somebody else claimed the partition."""
         self.is_alive = False
         self.fenced_at = time.monotonic()
+
+    def move(self) -> None:
+        """Note that Postgres stands elsewhere: a failover lost our last transactions, or a person moved the offset."""
+        self.is_alive = False
+        self.was_moved = True
 
 
 class Claimer:

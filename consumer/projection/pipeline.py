@@ -116,6 +116,12 @@ class Pipeline:
             self._raise_failure()
             return self._waiting is None and not self._is_busy
 
+    def forget(self) -> None:
+        """Build on nothing that was written or folded so far: the database may have lost it."""
+        with self.transaction_lock:
+            self.generation += 1
+            self._writer.forget()
+
     def check(self) -> None:
         """Raise what ended the thread, if anything did."""
         with self._condition:
@@ -220,7 +226,7 @@ class Pipeline:
         try:
             if self._connection is None:
                 self._connection = connect(self._database_url, name="projection")
-            stored = stored_offsets(self._connection, segments)
+            stored = stored_offsets(self._connection, [segment.claim for segment in segments])
         except psycopg.Error as error:
             if not is_outage(error):
                 raise
@@ -233,7 +239,9 @@ class Pipeline:
                 _LOG.info("commit_had_succeeded", topic=claim.topic, partition=claim.partition, next_offset=next_offset)
                 self._note_committed([segment])
                 del batch.segments[claim.topic, claim.partition]
-            elif epoch != claim.epoch or next_offset != segment.first_offset:
+            elif epoch is None or epoch < claim.epoch or (epoch == claim.epoch and next_offset != segment.first_offset):
+                claim.move()
+            elif epoch != claim.epoch:
                 claim.fence()
                 self._metrics.fence_lost(1)
                 _LOG.warning(

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from psycopg import Connection
 
 from consumer.contract import Decoder, Encoder, MessageDecoder, RegistryUnavailableError
-from consumer.database import connect, is_outage
+from consumer.database import connect, is_outage, note_moved_offsets, note_timeline
 from consumer.projection.batch import Batch, Reader
 from consumer.projection.brake import Brake
 from consumer.projection.claims import Claim, Claimer
@@ -23,7 +23,7 @@ from consumer.projection.metrics import NoMetrics, ProjectionMetrics
 from consumer.projection.pipeline import Backoff, Pipeline, Work
 from consumer.projection.preparation import Preparer
 from consumer.projection.settings import ProjectionSettings
-from consumer.projection.writer import BatchWriter
+from consumer.projection.writer import BatchWriter, stored_offsets
 
 _LOG = structlog.get_logger()
 # How long a quiet loop waits for a message; a message ends the wait at once.
@@ -31,6 +31,7 @@ _POLL_SECONDS = 0.2
 # While the writer is behind for longer than this, the partitions are paused and the group is answered.
 _PATIENCE_SECONDS = 1.0
 _LAG_SECONDS = 1.0
+_COMPARE_SECONDS = 5.0
 # A consumer that lost its group learns so within its session's time-out; after that, the group itself is at fault.
 _FENCED_MAX_SECONDS = 60.0
 # A batch is tens of thousands of small documents without a cycle among them. Python's defaults would search them for
@@ -69,6 +70,7 @@ class Projection:
         self._lag: dict[tuple[str, int], int] = {}
         self._lag_at = 0.0
         self._stop = threading.Event()
+        self._compared_at = time.monotonic()
         self._connection: Connection[Any] | None = None
         self.last_poll = time.monotonic()
 
@@ -116,6 +118,7 @@ class Projection:
         self._commit_to_kafka()
         self._look_after_claims()
 
+        self._claim_what_was_moved()
     def _receive(self) -> None:
         """Wait for a message, then take what lies ready with it, without waiting for more."""
         started = time.perf_counter()
@@ -228,6 +231,62 @@ class Projection:
         self._lag = lag
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _claim_what_was_moved(self) -> None:
+        """Go on from where Postgres stands where that isn't where we left it, as after a failover that lost something.
+
+        Events that it lost with the offsets are read again; none would come by itself to a partition that is quiet, so
+        the offsets are compared now and then.
+        """
+        now = time.monotonic()
+        if now >= self._compared_at + _COMPARE_SECONDS:
+            self._compared_at = now
+            self._compare_offsets()
+        moved = [claim for claim in self._claims.values() if claim.was_moved]
+        if not moved:
+            return
+        _LOG.warning(
+            "offsets_moved_in_postgres",
+            partitions=[f"{claim.topic}[{claim.partition}]@{claim.position}" for claim in moved],
+            action="claimed anew, to go on from where Postgres stands",
+        )
+        self._pipeline.forget()
+        partitions = [TopicPartition(claim.topic, claim.partition) for claim in moved]
+        claims = self._claim(self._consumer, partitions, after_setback=True)
+        self._claims.update(claims)
+        for claim in claims.values():
+            self._consumer.seek(TopicPartition(claim.topic, claim.partition, claim.position))
+
+    def _compare_offsets(self) -> None:
+        claims = [claim for claim in self._claims.values() if claim.is_alive]
+        # While a transaction is under way nobody can say where Postgres stands.
+        if not claims or not self._pipeline.transaction_lock.acquire(blocking=False):
+            return
+        try:
+            stored = stored_offsets(self._own_connection(), claims)
+        except psycopg.Error as error:
+            if not is_outage(error):
+                raise
+            self._forget_connection()
+            return
+        finally:
+            self._pipeline.transaction_lock.release()
+        for claim in claims:
+            epoch, next_offset = stored.get((claim.topic, claim.partition), (0, 0))
+            # Ahead of us: written by a commit whose answer got lost, which the writer finds out.
+            if epoch < claim.epoch or (epoch == claim.epoch and next_offset < claim.position):
+                claim.move()
+
+    def _own_connection(self) -> Connection[Any]:
+        if self._connection is None:
+            self._connection = connect(self._settings.database_url, name="projection claims")
+            note_timeline(self._connection)
+        return self._connection
+
+    def _forget_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
         claims = self._claim(consumer, partitions)
         self._claims.update(claims)
         positions = [
@@ -244,7 +303,9 @@ class Projection:
             partitions=[f"{claim.topic}[{claim.partition}]@{claim.position}" for claim in claims.values()],
         )
 
-    def _claim(self, consumer: Consumer, partitions: list[TopicPartition]) -> dict[tuple[str, int], Claim]:
+    def _claim(
+        self, consumer: Consumer, partitions: list[TopicPartition], *, after_setback: bool = False
+    ) -> dict[tuple[str, int], Claim]:
         """Claim until it succeeds: an outage of Postgres or Kafka is waited for. Who is to stop claims nothing."""
         backoff = Backoff(self._stop)
         while partitions and not self._stop.is_set():
@@ -252,16 +313,15 @@ class Projection:
             try:
                 watermarks = self._claimer.look(consumer, partitions)
                 part = "postgres"
-                if self._connection is None:
-                    self._connection = connect(self._settings.database_url, name="projection claims")
-                return self._claimer.claim(self._connection, watermarks)
+                connection = self._own_connection()
+                if after_setback:
+                    note_moved_offsets(connection)
+                return self._claimer.claim(connection, watermarks)
             except (KafkaException, psycopg.Error) as error:
                 if isinstance(error, psycopg.Error) and not is_outage(error):
                     raise
                 _LOG.warning("claim_waits", part=part, error=str(error).strip(), action="trying again by itself")
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._forget_connection()
             self._metrics.waiting(reason=part, seconds=backoff.wait())
         return {}
 

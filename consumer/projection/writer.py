@@ -16,6 +16,7 @@ from consumer.database.crash import crash_point
 from consumer.orders import ImpossibleEventError, OrderEvent
 from consumer.projection.batch import Segment, dead_letter, headers_json
 from consumer.projection.brake import Brake
+from consumer.projection.claims import Claim
 from consumer.projection.folding import Upsert, Written, fold, load_orders
 from consumer.projection.metrics import ProjectionMetrics
 
@@ -48,6 +49,10 @@ class BatchWriter:
         self._metrics = metrics
         # Clinics that are registered for certain; a set of all that ever were would stay small as well.
         self._clinics: set[tuple[str, str]] = set()
+
+    def forget(self) -> None:
+        """Take nothing for certain that was written: the database may have lost it. No transaction is under way."""
+        self._clinics.clear()
 
     def write(
         self, connection: Connection[Any], segments: list[Segment], prepared: Upsert | None, *, carefully: bool
@@ -198,13 +203,13 @@ class BatchWriter:
         return results.OutboxMessage(results.OutboxTopic.DEAD_LETTER, letter.key, value)
 
 
-def stored_offsets(connection: Connection[Any], segments: list[Segment]) -> dict[tuple[str, int], tuple[int, int]]:
-    """Return (epoch, next offset) of the segments' partitions, as Postgres has them now."""
+def stored_offsets(connection: Connection[Any], claims: list[Claim]) -> dict[tuple[str, int], tuple[int, int]]:
+    """Return (epoch, next offset) of the claimed partitions, as Postgres has them now."""
     rows = connection.execute(
         _QUERIES["stored"],
         {
-            "topics": [segment.claim.topic for segment in segments],
-            "partitions": [segment.claim.partition for segment in segments],
+            "topics": [claim.topic for claim in claims],
+            "partitions": [claim.partition for claim in claims],
         },
     ).fetchall()
     return {(topic, partition): (epoch, next_offset) for topic, partition, epoch, next_offset in rows}

@@ -6,6 +6,7 @@ Ends with 1 if anything was lost, doubled, wrong or unexplained, or a worker die
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -29,6 +30,8 @@ _PROTOCOLS: tuple[dict[str, Any], ...] = ({}, {"group.protocol": "consumer"})
 
 def main() -> int:
     options = _options()
+    # However it ends, its workers end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     until = time.monotonic() + 60 * options.minutes
     reports: list[Report] = []
     blows: Counter[str] = Counter()

@@ -36,6 +36,7 @@ PATIENCE_SECONDS = 120.0
 # A call of the simulator is over sooner than this where no fault delays it.
 SAFE_WAIT_SECONDS = 2.0
 PARTITIONS = 6
+_STOP_SECONDS = 30.0
 
 
 @dataclass
@@ -65,7 +66,13 @@ class Worker:
         """Ask it to end; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         self.process.send_signal(signal.SIGCONT)
-        return self.process.wait(30)
+        try:
+            return self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            # Tells in the log what each thread is about.
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait()
+            raise AssertionError(f"SIGTERM did not end it: {self.text()[-10_000:]}") from None
 
     def text(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -195,7 +202,7 @@ class Arena:
         only = [word for role in roles for word in ("--only", role)]
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", *command, "run", *only],
+                [sys.executable, "-X", "faulthandler", "-m", *command, "run", *only],
                 env={**self.environment, **environment},
                 stdout=file,
                 stderr=file,
@@ -251,10 +258,11 @@ class Arena:
 
     # What came of it.
 
-    def check(self) -> Report:
+    def check(self, *, with_topic: bool = True) -> Report:
+        published = self.published_log_ids() if with_topic else None
         ledgers = [self.simulator.control.ledger(tenant_id) for tenant_id in self.tenant_ids]
         with self.connect() as connection:
-            return check(self.truths, ledgers, connection, published_log_ids=self.published_log_ids())
+            return check(self.truths, ledgers, connection, published_log_ids=published)
 
     def published_log_ids(self) -> list[tuple[str, int]]:
         """Order id and log id of each message of the sync-log topic."""
