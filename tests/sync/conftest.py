@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from cryptography.fernet import Fernet
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from psycopg import Connection, sql
 from psycopg_pool import ConnectionPool
 
@@ -36,7 +36,6 @@ from consumer.xero.identity import TokenSet
 from tests.sync.books import ORGANISATION, Books
 
 # The same histories at every run; `HYPOTHESIS_PROFILE=long` looks for new ones.
-settings.register_profile("look", max_examples=400, stateful_step_count=60, deadline=None, phases=[Phase.generate])
 settings.register_profile("ci", derandomize=True, database=None, deadline=None)
 settings.register_profile(
     "long", max_examples=2000, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
