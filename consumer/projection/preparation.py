@@ -14,11 +14,13 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from consumer.database import connect
+from consumer.database import connect, load_queries
 from consumer.orders import ProjectedOrder
 from consumer.projection.batch import Batch
 from consumer.projection.folding import Upsert, fold, load_orders
 from consumer.projection.metrics import ProjectionMetrics
+
+_QUERIES = load_queries(__file__, "queries.sql")
 
 # One batch is being written, one waits for it.
 _BATCHES_UNDER_WAY_MAX = 2
@@ -84,6 +86,7 @@ class Preparer:
         if missing:
             if self._connection is None:
                 self._connection = connect(self._database_url, name="projection preparation")
+                self._connection.execute(_QUERIES["hurry"])
             orders.update(load_orders(self._connection, missing, lock=False))
         self._metrics.phase("load", time.perf_counter() - started)
         return orders

@@ -66,11 +66,12 @@ class Projection:
         # What was received and not read yet, with the claims at its time: a message that came under a claim which is
         # gone must not count for a later one of the same partition, or what lies between would be skipped.
         self._inbox: deque[tuple[dict[tuple[str, int], Claim], list[Message]]] = deque()
-        self._is_paused = False
+        # Whether the partitions are paused, because the writer is behind.
+        self.is_paused = False
         self._lag: dict[tuple[str, int], int] = {}
         self._lag_at = 0.0
-        self._stop = threading.Event()
         self._compared_at = time.monotonic()
+        self._stop = threading.Event()
         self._connection: Connection[Any] | None = None
         self.last_poll = time.monotonic()
 
@@ -117,8 +118,8 @@ class Projection:
         self._pipeline.check()
         self._commit_to_kafka()
         self._look_after_claims()
-
         self._claim_what_was_moved()
+
     def _receive(self) -> None:
         """Wait for a message, then take what lies ready with it, without waiting for more."""
         started = time.perf_counter()
@@ -187,12 +188,12 @@ class Projection:
     def _pause(self) -> None:
         # Repeated on purpose: partitions that were assigned meanwhile are paused as well.
         self._consumer.pause(self._consumer.assignment())
-        self._is_paused = True
+        self.is_paused = True
 
     def _resume(self) -> None:
-        if self._is_paused:
+        if self.is_paused:
             self._consumer.resume(self._consumer.assignment())
-            self._is_paused = False
+            self.is_paused = False
 
     def _commit_to_kafka(self, *, wait: bool = False) -> None:
         committed = self._pipeline.take_committed()
@@ -230,7 +231,6 @@ class Projection:
             lag[topic, number] = max(0, max(high, claim.log_end) - claim.position)
         self._lag = lag
 
-    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
     def _claim_what_was_moved(self) -> None:
         """Go on from where Postgres stands where that isn't where we left it, as after a failover that lost something.
 
@@ -287,6 +287,7 @@ class Projection:
             self._connection.close()
             self._connection = None
 
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         claims = self._claim(consumer, partitions)
         self._claims.update(claims)
         positions = [

@@ -44,6 +44,10 @@ where order_id = any(%(order_ids)s)
 order by order_id
 for update
 
+-- name: hurry
+-- The poll thread, which has to answer its group, waits for this connection: no longer than this.
+set statement_timeout = '2s'
+
 -- name: peek
 select
     order_id, organisation_id, clinic_id, sequence, missing::text, revision, event_id,

@@ -127,7 +127,7 @@ def _child(role: str, bootstrap_servers: str, database_url: str, options: argpar
         database_url,
         str(options.events),
     ]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     figures: dict[str, Any] = json.loads(answer.splitlines()[-1])
     return figures
 
@@ -172,6 +172,8 @@ def _project(bootstrap_servers: str, database_url: str, count: int) -> dict[str,
         time.sleep(0.05)
     stop.set()
     thread.join()
+    if metrics.messages < count:
+        raise RuntimeError(f"The projection ended after {metrics.messages} of {count} events; see above.")
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "rate": metrics.messages / (metrics.last_at - metrics.first_at),

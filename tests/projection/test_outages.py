@@ -8,7 +8,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.contract import Encoder, Registry, Schemas
-from consumer.database import migrate
+from consumer.database import connect, migrate
+from consumer.orders import ChangeKind
 from consumer.projection import BrakeError, BrakeLimits, OffsetLostError
 from consumer.sandbox.broker import Broker, EmbeddedBroker
 from consumer.sandbox.postgres import EmbeddedPostgres
@@ -35,6 +36,27 @@ def test_a_restart_of_postgres_is_waited_for(world: World, own_postgres: Embedde
     assert running.metrics.counts["assigned"] == 5
     assert world.rows("select count(*) from orders") == [(19,)]
     assert world.rows("select count(*) from dead_letter") == [(0,)]
+
+
+def test_a_backlog_behind_a_slow_postgres_is_paused_and_nothing_of_it_is_lost(world: World) -> None:
+    orders, events_each = 100, 15
+    for sequence in range(1, events_each + 1):
+        for number in range(orders):
+            sent = event(f"order-{number}", sequence, ChangeKind.PAYMENT_SAVED)
+            world.send(world.encode(sent), sent.order_id.encode())
+    world.flush()
+    with (
+        connect(world.database_url, name="locker", autocommit=False) as locker,
+        world.running(batch_messages_max=50) as running,
+    ):
+        wait_until(lambda: running.metrics.counts["batches"] > 0)
+        locker.execute("lock table orders in access exclusive mode")
+        wait_until(lambda: running.projection.is_paused)
+        locker.rollback()
+        world.wait_for_events(orders * events_each)
+    assert running.failure is None
+    rows = world.rows("select distinct sequence, revision, missing::text from orders")
+    assert rows == [(events_each, events_each, "{}")]
 
 
 def test_a_claim_waits_for_postgres(world: World, proxied_database_url: str, database_proxy: TcpProxy) -> None:

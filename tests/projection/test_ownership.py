@@ -133,6 +133,34 @@ def test_killed_at_any_point_each_event_still_counts_once(world: World, point: s
     assert passed.count(point) >= 2
 
 
+@pytest.mark.parametrize("config", [{}, {"partition.assignment.strategy": "range"}])
+def test_a_frozen_process_wakes_up_as_a_zombie_and_finds_its_place(
+    world: World, kafka: Broker, config: dict[str, Any], tmp_path: Path
+) -> None:
+    if not config and isinstance(kafka, EmbeddedBroker):
+        pytest.skip("the embedded broker knows eager rebalances only: needs Apache Kafka")
+    world.kafka_config = {"session.timeout.ms": 1_000, "heartbeat.interval.ms": 200, **config}
+    with _process(world, tmp_path, crash_point="none") as process:
+        _publish_many(world, 1, 1)
+        world.wait_for_events(_ORDERS)
+        process.send_signal(signal.SIGSTOP)
+        with world.running(owner="successor") as successor:
+            _publish_many(world, 2, 2)
+            world.wait_for_events(_ORDERS * 2)
+            process.send_signal(signal.SIGCONT)
+            # It lost its partitions, joins again and gets some of them back.
+            owned = "select count(*) from partition_offset where owner = 'process' and epoch > 2"
+            wait_until(lambda: world.rows(owned)[0][0] > 0)
+            _publish_many(world, 3, 3)
+            world.wait_for_events(_ORDERS * 3)
+        _publish_many(world, 4, 4)
+        world.wait_for_events(_ORDERS * 4)
+        process.terminate()
+        assert process.wait(40) == 0
+    assert successor.failure is None
+    _assert_each_counted_once(world, 4)
+
+
 def test_kafkas_offsets_are_a_mirror_that_nobody_believes(world: World) -> None:
     with world.running():
         world.publish(event("order-1", 1), partition=0)
