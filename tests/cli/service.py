@@ -222,7 +222,13 @@ class Running:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE_SECONDS)
+        try:
+            return self.process.wait(PATIENCE_SECONDS / 2)
+        except subprocess.TimeoutExpired:
+            # The interpreter then writes where each of its threads stands.
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(PATIENCE_SECONDS)
+            raise AssertionError(f"It does not stop:\n{self.text}") from None
 
 
 def settings_text(tenant_id: str | None, **organisation: Any) -> str:
