@@ -72,7 +72,7 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def xero() -> Iterator[XeroSimulator]:
     with XeroSimulator() as simulator:
         simulator.control.set_app_limit(0)
