@@ -6,6 +6,10 @@ FACTOR = 3.0
 LONGEST_SECONDS = 1800.0
 # Then a person is asked. Together they span about four hours.
 ATTEMPTS = 14
+# Nor does an order go on for longer than this, once it failed a few times: attempts that wait for a limit in between
+# can take days, in which nobody would hear of it.
+LONGEST_PENDING_SECONDS = 86_400.0
+_FEW_ATTEMPTS = 3
 
 
 def back_off_seconds(attempt: int, fraction: float) -> float:
@@ -16,3 +20,8 @@ def back_off_seconds(attempt: int, fraction: float) -> float:
     """
     longest = min(FIRST_SECONDS * FACTOR ** min(max(attempt - 1, 0), 20), LONGEST_SECONDS)
     return longest * (0.5 + 0.5 * fraction)
+
+
+def is_hopeless(attempts: int, pending_seconds: float) -> bool:
+    """Whether an order that failed `attempts` times, and whose newest change waits for so long, is a person's now."""
+    return attempts >= ATTEMPTS or (attempts >= _FEW_ATTEMPTS and pending_seconds > LONGEST_PENDING_SECONDS)

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from consumer.results import Outcome, Problem, Trigger
-from consumer.sync.back_off import ATTEMPTS, back_off_seconds
+from consumer.sync.back_off import back_off_seconds, is_hopeless
 from consumer.sync.gate import Hold
 from consumer.sync.job import Ending, Job
 from consumer.sync.minutes import Minutes
@@ -48,7 +48,7 @@ class Conclusions:
 
     def try_again(self, job: Job, problem: Problem) -> None:
         """Let a transient failure come back by itself, or give up after so many attempts."""
-        if job.row.attempts < ATTEMPTS:
+        if not is_hopeless(job.row.attempts, job.row.pending_seconds):
             self._tell(job, problem)
         self._wait_or_give_up(job, problem)
 
@@ -61,7 +61,7 @@ class Conclusions:
         self.finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=problem))
 
     def _wait_or_give_up(self, job: Job, problem: Problem) -> None:
-        if job.row.attempts >= ATTEMPTS:
+        if is_hopeless(job.row.attempts, job.row.pending_seconds):
             self.give_up(job, problem.xero_message)
             return
         wait_seconds = back_off_seconds(job.row.attempts, random.random())  # noqa: S311 -- spreads retries

@@ -57,6 +57,8 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
     invoice_number: str | None
     priority: int
     pending_since: float | None
+    # How long its newest change has been waiting, by the database's clock.
+    pending_seconds: float
     patient: str
     in_doubt: bool
     # From before a failover, and not pushed since: see reconciliation.

@@ -116,6 +116,8 @@ select
     c.trigger, c.actor, c.attempts, c.problem_id,
     (select p.code from problem p where p.id = c.problem_id) as problem_code, c.hold, c.due_at, c.event_id, c.trace_parent, c.invoice_number, c.priority,
     extract(epoch from c.pending_since)::float8 as pending_since,
+    -- Not from pending_since alone: a backlog that was just read may be old, and has failed nothing yet.
+    extract(epoch from now() - greatest(c.pending_since, c.projected_at))::float8 as pending_seconds,
     coalesce(
         (
             select n.state -> 'patient' from orders n
