@@ -169,7 +169,7 @@ def _line_holds(line: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
         if field == "LineItemID":
             continue
         found = line.get(field)
-        if isinstance(value, Decimal):
+        if isinstance(value, Decimal | int):
             if read_amount(found) != value:
                 return False
         elif field == "AccountID":

@@ -140,6 +140,14 @@ class TestInvoices:
         desk.settings = remapped("services", tax_type="ZERORATEDOUTPUT")
         assert desk.steps() == []
 
+    def test_a_settled_invoice_whose_line_went_to_another_category_is_sent(self) -> None:
+        desk = Desk()
+        desk.save_invoice()
+        desk.save_payment()
+        desk.push()
+        desk.save_invoice(lines=[line(category="HEARING_AIDS")])
+        assert desk.steps() == [(Stage.INVOICE_UPDATE, "invoice-WH1")]
+
     def test_a_settled_invoice_gets_its_texts_changed(self) -> None:
         desk = Desk()
         desk.save_invoice()

@@ -208,6 +208,11 @@ class TestCreditNotes:
         desk.settings = remapped("services", revenue_account="270")
         assert desk.steps() == []
 
+    def test_a_line_of_another_category_takes_the_note_apart(self) -> None:
+        desk = self.desk()
+        desk.save_credit_note(lines=[line(category="ACCESSORIES")])
+        assert [step.stage for step in desk.push()] == [Stage.DEALLOCATE, Stage.CREDIT_NOTE_UPDATE, Stage.ALLOCATE]
+
     def test_a_note_over_nothing_is_not_allocated(self) -> None:
         desk = Desk()
         desk.save_invoice()

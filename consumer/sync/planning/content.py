@@ -1,9 +1,10 @@
 """Fingerprints of what is sent: how the planner sees that nothing, or only a certain part, has changed. Pure."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from consumer.orders import Payment
+from consumer.orders import Line, Payment
 from consumer.sync.link import Link
 from consumer.sync.planning import bodies
 
@@ -12,13 +13,17 @@ ANOTHER_INVOICE = "the order has another invoice now"
 _MONEY = ("Quantity", "UnitAmount", "DiscountAmount", "TaxType")
 
 
-def document_hashes(body: dict[str, Any]) -> dict[str, str]:
-    """Return the hashes of an invoice or credit note.
+def document_hashes(body: dict[str, Any], lines_of_order: Sequence[Line]) -> dict[str, str]:
+    """Return the hashes of an invoice or credit note, made from `lines_of_order`.
 
-    `content` is all of it, `order` what comes from the order alone (no accounts, no tax rates), `money` its amounts.
+    `content` is all of it, `order` what comes from the order alone (categories, not their accounts and tax rates),
+    `money` its amounts.
     """
     lines = [_essence(line) for line in body["LineItems"]]
-    from_order = [{key: value for key, value in line.items() if key not in _MAPPING} for line in lines]
+    from_order = [
+        {key: value for key, value in line.items() if key not in _MAPPING} | {"category": ours.category.value}
+        for line, ours in zip(lines, lines_of_order, strict=True)
+    ]
     money = [{key: line.get(key) for key in _MONEY} for line in lines]
     return {
         "content": bodies.content_hash({**body, "LineItems": lines}),

@@ -15,7 +15,7 @@ def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
     """Plan a credit note and its allocation to the order's invoice."""
     link = draft.links.get(LinkKind.CREDIT_NOTE, note.credit_note_id)
     body = _note_body(draft, note, invoice)
-    hashes = content.document_hashes(body)
+    hashes = content.document_hashes(body, note.lines)
     hashed = hashes["content"]
     detail = {"order": hashes["order"], "number": note.number}
     if link is None or link.status is LinkStatus.REMOVED:
@@ -92,4 +92,4 @@ def note_differs(draft: Draft, note: CreditNote, link: Link) -> bool:
         return False
     body = _note_body(draft, note, invoice)
     # Accounts and tax rates that were re-mapped since are no reason to take an allocated note apart.
-    return link.content_hash == "" or link.detail.get("order") != content.document_hashes(body)["order"]
+    return link.content_hash == "" or link.detail.get("order") != content.document_hashes(body, note.lines)["order"]

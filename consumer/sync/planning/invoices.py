@@ -62,7 +62,7 @@ def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
         contact_id=draft.contact_id(),
         line_item_ids={} if link is None else link.detail.get("line_item_ids", {}),
     )
-    hashes = content.document_hashes(body)
+    hashes = content.document_hashes(body, invoice.lines)
     needs_authorised = bool(draft.payments() or order.credit_notes)
     detail = {**hashes, "number": invoice.number, "line_ids": [line.line_id for line in invoice.lines]}
     if link is None:
