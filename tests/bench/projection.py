@@ -5,7 +5,6 @@ Options: --events N (300000), --partitions N (8), --broker apache|embedded (apac
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -162,7 +161,6 @@ def _project(bootstrap_servers: str, database_url: str, count: int) -> dict[str,
         retry_topic=_RETRY,
         dead_letter_topic="dead-letters",
         owner="bench",
-        batch_messages_max=int(os.environ.get("BENCH_BATCH", "4000")),
     )
     projection = Projection(settings, Decoder(schemas), MessageDecoder(schemas), Encoder(schemas), metrics)
     stop = threading.Event()
