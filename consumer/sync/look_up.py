@@ -13,15 +13,22 @@ from consumer.sync.sighting import (
     judge_payment,
 )
 from consumer.sync.step import Stage, Step
-from consumer.xero import NotFoundError, TenantClient
+from consumer.xero import AnswerLostError, NotFoundError, TenantClient
 
 
 def look_up(tenant: TenantClient, steps: Sequence[Step]) -> list[Sighting]:
     """Return what Xero holds of each of `steps`, which are all of one stage.
 
     Raises:
-        XeroError: a read failed; nothing is known.
+        XeroError: a read failed, or its answer can't be understood; nothing is known.
     """
+    try:
+        return _look_up(tenant, steps)
+    except ValueError as error:
+        raise AnswerLostError(f"Xero's answer has another form than it documents: {error}") from error
+
+
+def _look_up(tenant: TenantClient, steps: Sequence[Step]) -> list[Sighting]:
     stage = steps[0].stage
     ids = [step.target_id for step in steps if step.target_id is not None]
     if stage in {Stage.CONTACT_CREATE, Stage.CONTACT_RENAME}:

@@ -23,8 +23,8 @@ def link_after(
     detail = {key: value for key, value in step.detail.items() if key != "line_ids"}
     if step.kind is LinkKind.INVOICE:
         detail.update(_invoice_detail(step, document))
-    elif step.kind is LinkKind.CREDIT_NOTE and "Total" in document:
-        detail["total"] = str(read_amount(document["Total"]))
+    elif step.kind is LinkKind.CREDIT_NOTE and (total := _total(document)) is not None:
+        detail["total"] = str(total)
     elif step.stage in {Stage.PAYMENT_CREATE, Stage.ALLOCATE}:
         detail["invoice_id"] = step.body["Invoice"]["InvoiceID"]
     return Link(
@@ -71,9 +71,9 @@ def warnings(result: StepResult, order: Order, catalogue: Catalogue) -> tuple[st
     said = [catalogue.local(code, patient_id=patient_id).message for code in step.warnings]
     said.extend(result.warnings)
     ours = _hearlink_total(step, order)
-    if ours is not None and "Total" in result.document:
+    theirs = _total(result.document)
+    if ours is not None and theirs is not None:
         total, lines = ours
-        theirs = read_amount(result.document["Total"])
         if abs(theirs - total) > _ROUNDING_PER_LINE * max(lines, 1):
             said.append(
                 catalogue.local(
@@ -98,6 +98,14 @@ def _hearlink_total(step: Step, order: Order) -> tuple[Decimal, int] | None:
     return None
 
 
+def _total(document: dict[str, Any]) -> Decimal | None:
+    """Return the document's total as Xero answered it, None where it did not, or not as a number."""
+    try:
+        return read_amount(document["Total"]) if document.get("Total") is not None else None
+    except ValueError:
+        return None
+
+
 def _status(step: Step, document: dict[str, Any]) -> LinkStatus:
     if step.stage in _REMOVALS:
         return LinkStatus.REMOVED
@@ -112,8 +120,9 @@ def _status(step: Step, document: dict[str, Any]) -> LinkStatus:
 def _invoice_detail(step: Step, document: dict[str, Any]) -> dict[str, Any]:
     """Return the ids of the lines by HearLink's, where both sides tell them apart."""
     detail: dict[str, Any] = {}
-    if "Total" in document:
-        detail["total"] = str(read_amount(document["Total"]))
+    total = _total(document)
+    if total is not None:
+        detail["total"] = str(total)
     line_ids = step.detail.get("line_ids", [])
     items = document.get("LineItems") or []
     if "LineItems" in step.body:
