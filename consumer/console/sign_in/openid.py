@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-import httpx
+import httpx2
 import structlog
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.starlette_client import OAuth
+from joserfc.errors import JoseError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -17,6 +18,7 @@ from consumer.configuration import ConfigurationError, ConsoleSettings
 from consumer.console.identity import Identity, permissions_of
 from consumer.console.rate_limit import RateLimit
 from consumer.console.refusal import Refusal
+from consumer.console.sign_in.proxy import client_address
 
 SIGN_IN_PATH = "/sign-in"
 CALLBACK_PATH = "/sign-in/callback"
@@ -71,26 +73,24 @@ class OpenIdConnect:
         )
 
     async def _start(self, request: Request) -> Response:
-        self._limit.count(request.client.host if request.client else "")
+        self._limit.count(client_address(request, self._settings))
         request.session.clear()
         request.session["after"] = _own_path(request.query_params.get("next", "/"))
         try:
             response: Response = await self._client.authorize_redirect(request, self._callback_url)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise _unreachable() from error
         return response
 
     async def _finish(self, request: Request) -> Response:
-        self._limit.count(request.client.host if request.client else "")
         try:
             token = await self._client.authorize_access_token(request)
-        except OAuthError as error:
-            _LOG.warning("sign_in_refused", reason=error.error)
-            raise Refusal(
-                HTTPStatus.FORBIDDEN, "Signing in did not work.", "Start again; if it goes on, tell your administrator."
-            ) from error
-        except httpx.HTTPError as error:
+        except (OAuthError, JoseError) as error:
+            raise _refused(error.error) from error
+        except httpx2.HTTPError as error:
             raise _unreachable() from error
+        if "userinfo" not in token:
+            raise _refused("no_id_token")
         after = request.session.get("after", "/")
         # A session from before signing in ends here: nobody can have prepared it for someone else.
         request.session.clear()
@@ -105,6 +105,13 @@ class OpenIdConnect:
             "organisations": _texts(claims.get(settings.oidc_organisations_claim)),
             "until": time.time() + SESSION_SECONDS,
         }
+
+
+def _refused(reason: str) -> Refusal:
+    _LOG.warning("sign_in_refused", reason=reason)
+    return Refusal(
+        HTTPStatus.FORBIDDEN, "Signing in did not work.", "Start again; if it goes on, tell your administrator."
+    )
 
 
 def _texts(claim: Any) -> list[str]:

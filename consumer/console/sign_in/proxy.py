@@ -26,7 +26,7 @@ class TrustedProxy:
     def identify(self, request: Request) -> Identity | None:
         """Return whom the headers name."""
         user = request.headers.get(USER_HEADER, "").strip()
-        if not user or request.client is None or not self._is_trusted(request.client.host):
+        if not user or request.client is None or not is_trusted(request.client.host, self._settings):
             return None
         return Identity(
             user=user,
@@ -38,12 +38,22 @@ class TrustedProxy:
         """Return none: the proxy has its own."""
         return ()
 
-    def _is_trusted(self, host: str) -> bool:
-        try:
-            address = ip_address(host)
-        except ValueError:
-            return False
-        return any(address in network for network in self._settings.trusted_proxies)
+
+def is_trusted(host: str, settings: ConsoleSettings) -> bool:
+    """Whether `host` is one of the proxies whose headers are believed."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in settings.trusted_proxies)
+
+
+def client_address(request: Request, settings: ConsoleSettings) -> str:
+    """Return where `request` comes from: the peer, or whom a trusted proxy says that it speaks for."""
+    peer = "" if request.client is None else request.client.host
+    forwarded = _listed(request.headers.get("X-Forwarded-For", ""))
+    # Only the last hop was written by the proxy itself.
+    return forwarded[-1] if forwarded and is_trusted(peer, settings) else peer
 
 
 def _listed(value: str) -> list[str]:
