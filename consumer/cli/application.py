@@ -38,6 +38,8 @@ _COMMANDS: dict[str, _Entry] = {
     "connect": _Entry("connect", "connect", "Connect an organisation to Xero."),
     "settings": _Entry("settings", "settings", "Apply, show and check an organisation's settings."),
     "events": _Entry("events", "events", "Publish and watch events as JSON lines."),
+    "verify": _Entry("verify", "verify", "Check that the projection and what is linked in Xero agree."),
+    "rebuild": _Entry("rebuild", "rebuild", "Build the projection afresh from the topic, and compare or replace."),
     "dead-letters": _Entry("dead_letters", "dead_letters", "Look after events that could not be used."),
     "topics": _Entry("topics", "topics", "Create the Kafka topics (for development)."),
     "tokens": _Entry("tokens", "tokens", "Look after the stored tokens."),

@@ -164,25 +164,23 @@ class Assembly:
 
     # The roles
 
+    def projection_settings(self) -> ProjectionSettings:
+        """Return what the projection is told from outside."""
+        configuration = self.configuration
+        return ProjectionSettings(
+            database_url=configuration.require_database(),
+            bootstrap_servers=configuration.require_kafka(),
+            group_id=configuration.kafka_group_id,
+            orders_topic=configuration.topics.orders,
+            retry_topic=configuration.topics.retry,
+            dead_letter_topic=configuration.topics.dead_letter,
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            kafka_config=configuration.kafka_config,
+        )
+
     def projection(self) -> Projection:
         """Build the projection; it connects to Kafka when it runs."""
-        configuration = self.configuration
-        return Projection(
-            ProjectionSettings(
-                database_url=configuration.require_database(),
-                bootstrap_servers=configuration.require_kafka(),
-                group_id=configuration.kafka_group_id,
-                orders_topic=configuration.topics.orders,
-                retry_topic=configuration.topics.retry,
-                dead_letter_topic=configuration.topics.dead_letter,
-                owner=f"{socket.gethostname()}:{os.getpid()}",
-                kafka_config=configuration.kafka_config,
-            ),
-            self.decoder(),
-            self.message_decoder,
-            self.encoder,
-            self.metrics,
-        )
+        return Projection(self.projection_settings(), self.decoder(), self.message_decoder, self.encoder, self.metrics)
 
     def pusher(self, on_defect: Callable[[BaseException], None]) -> Pusher:
         """Build the pusher; `on_defect` gets what ends one of its threads."""
