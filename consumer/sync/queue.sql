@@ -163,7 +163,13 @@ set synced_revision = case when r.synced then greatest(o.synced_revision, r.revi
         else now() + r.wait_seconds * interval '1 second'
     end,
     hold = case when r.called_again then null else r.hold end,
-    priority = case when r.hold = 'retry' and not r.called_again then 2 else o.priority end,
+    priority = case
+        when r.called_again then o.priority
+        when r.hold = 'retry' then 2
+        -- Nobody waits for it any more.
+        when r.answered then 1
+        else o.priority
+    end,
     trigger = case
         when r.called_again then o.trigger
         when r.hold is null then 'auto'

@@ -79,7 +79,7 @@ class TestSettings:
         books.push()
         row = books.failure()
         assert (row["message"], row["trigger"], row["actor"]) == ("Synchronisation is disabled", "manual", "user-1")
-        assert books.order()["requested_revision"] is None
+        assert (books.order()["requested_revision"], books.order()["priority"]) == (None, 1)
         assert books.open_problems() == [("synchronisation_disabled", 1)]
         books.settings(synchronisation_enabled=True, wake=True)
         books.push()
