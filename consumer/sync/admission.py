@@ -99,7 +99,8 @@ class Admission:
                 self._minutes.log(entry)
             else:
                 self._minutes.skip(entry)
-        if in_step:
+        # One that may have been forgotten is looked up first, whatever the plan says.
+        if in_step and not job.is_uncertain:
             if job.row.requested and not job.plan.failures and not job.plan.skips:
                 self._minutes.log(job.entry(job.whole_order, Outcome.SKIPPED, _IN_STEP, tenant_id=self._tenant_id))
             self._conclusions.end_if_through(job)

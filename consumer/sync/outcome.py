@@ -7,6 +7,8 @@ from consumer.orders import Order
 from consumer.results import Catalogue, Operation
 from consumer.sync.exchange import StepResult
 from consumer.sync.link import Link, LinkKind, LinkStatus
+from consumer.sync.planning import bodies
+from consumer.sync.sighting import same_text
 from consumer.sync.step import Stage, Step
 from consumer.xero import read_amount
 
@@ -21,7 +23,9 @@ def link_after(
 ) -> Link:
     """Return the link once Xero holds what `step` asked for; `document` is Xero's answer, or what was found there."""
     detail = {key: value for key, value in step.detail.items() if key != "line_ids"}
-    if step.kind is LinkKind.INVOICE:
+    if step.stage is Stage.CONTACT_CREATE and "Name" in document:
+        detail.update(_contact_detail(step, str(document["Name"])))
+    elif step.kind is LinkKind.INVOICE:
         detail.update(_invoice_detail(step, document))
     elif step.kind is LinkKind.CREDIT_NOTE and (total := _total(document)) is not None:
         detail["total"] = str(total)
@@ -134,3 +138,15 @@ def _invoice_detail(step: Step, document: dict[str, Any]) -> dict[str, Any]:
                 if "LineItemID" in item
             }
     return detail
+
+
+def _contact_detail(step: Step, shown: str) -> dict[str, str]:
+    """Return what a contact that was made, or found, is called: a call whose answer was lost may have used an old name.
+
+    With `name` another one than the patient's now, the next plan renames it.
+    """
+    name = str(step.detail.get("name", ""))
+    if same_text(shown, name):
+        return {}
+    numbered = [bodies.suffixed_name(name, step.local_id, whole_id=whole_id) for whole_id in (False, True)]
+    return {"full_name": shown} if any(same_text(shown, other) for other in numbered) else {"name": shown}

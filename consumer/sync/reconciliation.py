@@ -58,9 +58,7 @@ class Reconciliation:
             if sighting.sight not in {Sight.DONE, Sight.TWICE} or job.links.get(step.kind, step.local_id) is not None:
                 continue
             link = self._after(step, sighting.xero_id, sighting.document)
-            if stage is Stage.CONTACT_CREATE:
-                link = msgspec.structs.replace(link, detail={**link.detail, "name": sighting.document.get("Name")})
-            elif not holds(sighting.document, _without_contact(step.body)):
+            if stage is not Stage.CONTACT_CREATE and not holds(sighting.document, _without_contact(step.body)):
                 link = msgspec.structs.replace(link, content_hash="")
             self._found(link, step.operation, [other for other in jobs if _concerns(link, other)])
         for job in jobs:
@@ -128,7 +126,7 @@ class Reconciliation:
         entry = found[0]
         day = read_date(entry.get("Date"))
         detail = {
-            "amount": str(read_amount(entry.get("Amount"))),
+            "amount": str(bodies.cents(read_amount(entry.get("Amount")))),
             "date": "" if day is None else day.isoformat(),
             "reference": str(entry.get("Reference")),
         }

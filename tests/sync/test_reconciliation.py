@@ -1,0 +1,100 @@
+"""The database has forgotten what it knew of an order: what Xero holds of it is found again, and nothing made twice."""
+
+from typing import Any
+
+import pytest
+
+from tests.sync.books import Books, credit_note, line, patient
+
+_LINES: dict[str, Any] = {"lines": [line(unit_price="100.0000")], "total": "100.0000"}
+
+_ALL = ("contact", "invoice", "credit_note", "allocation", "payment")
+
+
+def _set_back(books: Books, *kinds: str) -> None:
+    """Lose the links of these kinds, as a failover would that also lost that the order was pushed."""
+    books.connection.execute("delete from xero_link where kind = any(%s)", [list(kinds)])
+    books.connection.execute("insert into setback (timeline, reason) values ('test', 'timeline')")
+    books.connection.execute(
+        "update orders set synced_revision = 0, due_at = now(), pushed_at = null, pending_since = now()"
+    )
+
+
+@pytest.fixture
+def pushed(books: Books) -> Books:
+    """Books with an order that is paid in part and credited in part."""
+    books.save_invoice(**_LINES)
+    books.save_payment(amount="30.0000")
+    books.save_payment(payment_id="pay-2", amount="20.0000")
+    books.save_credit_note(lines=[line(unit_price="10.0000")], total="10.0000")
+    books.push()
+    assert len(books.payments()) == 2
+    return books
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ("payment",),
+        ("payment", "allocation"),
+        ("credit_note", "allocation", "payment"),
+        ("invoice", "credit_note", "allocation", "payment"),
+        _ALL,
+    ],
+    ids="+".join,
+)
+def test_what_was_forgotten_is_linked_again(pushed: Books, kinds: tuple[str, ...]) -> None:
+    before = pushed.ledger()
+    _set_back(pushed, *kinds)
+    pushed.settle()
+    after = pushed.ledger()
+    for table in ("Contacts", "Invoices", "CreditNotes", "Payments", "Allocations"):
+        assert len(after[table]) == len(before[table]), table
+    assert pushed.failures() == []
+    # And from now on it is as ever.
+    pushed.forget_calls()
+    pushed.save_payment(payment_id="pay-2", amount="25.0000")
+    pushed.push()
+    assert pushed.payments() == [("CARD pay-1", 30.0), ("CARD pay-2", 25.0)]
+
+
+@pytest.mark.parametrize("kinds", [("payment", "credit_note", "allocation"), _ALL], ids="+".join)
+def test_what_was_deleted_since_is_found_and_removed(pushed: Books, kinds: tuple[str, ...]) -> None:
+    pushed.delete_payment(payment_id="pay-2")
+    pushed.delete_credit_note()
+    _set_back(pushed, *kinds)
+    pushed.settle()
+    assert pushed.payments() == [("CARD pay-1", 30.0)]
+    assert pushed.note()["Status"] == "VOIDED"
+    assert pushed.failures() == []
+
+
+def test_what_was_changed_since_is_brought_in_step(pushed: Books) -> None:
+    pushed.save_payment(amount="35.0000", method="CASH")
+    pushed.save_credit_note(**credit_note(lines=[line(unit_price="12.0000")], total="12.0000"))
+    _set_back(pushed, "invoice", "credit_note", "allocation", "payment")
+    pushed.settle()
+    assert pushed.payments() == [("CARD pay-2", 20.0), ("CASH pay-1", 35.0)]
+    assert pushed.invoice()["AmountDue"] == 33
+    assert pushed.failures() == []
+
+
+def test_only_orders_from_before_are_looked_up(pushed: Books) -> None:
+    _set_back(pushed)
+    pushed.settle()
+    pushed.forget_calls()
+    pushed.save_payment(payment_id="pay-3", amount="5.0000")
+    pushed.push()
+    assert [call["method"] for call in pushed.calls()] == ["PUT"]
+
+
+def test_a_contact_that_is_found_under_an_old_name_is_renamed(books: Books) -> None:
+    books.save_invoice()
+    books.push()
+    # The call committed late, after its orders were set free, and the patient has got another name since.
+    books.connection.execute("delete from xero_link where kind = 'contact'")
+    books.patients["order-1"] = patient("patient-of-order-1", last_name="Another")
+    books.save_invoice(reference="changed")
+    books.settle()
+    assert books.contact()["Name"] == "Test Another"
+    assert books.failures() == []
