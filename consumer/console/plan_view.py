@@ -24,7 +24,7 @@ class Remark(msgspec.Struct, frozen=True):
 
 
 class PlannedCall(msgspec.Struct, frozen=True):
-    """One thing that would be sent. `fields` are its body's leaves by their paths; "" comes with an earlier one."""
+    """One thing that would be sent. `fields` are its body's leaves by their paths; None comes with an earlier call."""
 
     operation: str
     stage: str
@@ -32,7 +32,7 @@ class PlannedCall(msgspec.Struct, frozen=True):
     local_id: str
     target_id: str | None
     reasons: tuple[str, ...]
-    fields: tuple[tuple[str, str], ...]
+    fields: tuple[tuple[str, str | None], ...]
     body: dict[str, Any]
 
 
@@ -122,12 +122,12 @@ def _hide(value: Any) -> Any:
     return [_hide(part) for part in value] if isinstance(value, list) else HIDDEN
 
 
-def _fields(value: Any, path: str = "") -> list[tuple[str, str]]:
+def _fields(value: Any, path: str = "") -> list[tuple[str, str | None]]:
     if isinstance(value, dict):
         return [row for name, part in value.items() for row in _fields(part, f"{path}.{name}" if path else name)]
     if isinstance(value, list):
         return [row for number, part in enumerate(value, start=1) for row in _fields(part, f"{path} {number}")]
-    return [(path, "" if value is None else str(value))]
+    return [(path, None if value is None else str(value))]
 
 
 def _not_sent(finding: Finding, catalogue: Catalogue, *, fails: bool) -> NotSent:

@@ -79,7 +79,8 @@ def moment_text(kind: str, text: str) -> str:
     if kind == "log" and colon:
         operation, _, outcome = head.partition(" ")
         return f"{word(operation)} {word(outcome).lower()}: {rest}"
-    return text[:1].upper() + text[1:]
+    # Who did something keeps the name as it is.
+    return text if kind == "act" else text[:1].upper() + text[1:]
 
 
 def order_state(*, revision: int, synced_revision: int, hold: str | None, due_at: datetime | None) -> str:

@@ -85,9 +85,9 @@ class Reader:
         """Whether one has to scroll sideways to read the page."""
         return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
 
-    def photograph(self, path: Path) -> None:
+    def photograph(self, path: Path, *, whole: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=path, full_page=True)
+        self.page.screenshot(path=path, full_page=whole)
 
     def _listen(self, message: ConsoleMessage) -> None:
         # What Xero's own pages complain about is not ours to mend.

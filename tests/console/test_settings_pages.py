@@ -135,7 +135,7 @@ def test_what_failed_for_the_settings_is_counted_and_tried_again(visitor: Visito
     for name in form:
         if name.endswith("_revenue_account"):
             form[name] = "260"
-    assert "<strong>1</strong> order that failed is tried again at once." in preview(visitor, form)
+    assert "Orders that failed, and are tried again at once: <strong>1</strong>" in preview(visitor, form)
     save(visitor, form)
     read_books.push()
     assert [row["outcome"] for row in read_books.log("order-2")][-1] == "succeeded"

@@ -21,7 +21,7 @@ from tests.console.conftest import SCREENSHOTS
 from tests.sync.books import payment
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-# Where a person looks at the pages; two of them are kept for the README.
+# Where somebody wants to look at the pages; two of them are kept for the README.
 PICTURES = Path(os.environ.get("CONSOLE_PICTURES", ""))
 
 
@@ -143,7 +143,7 @@ def fail_and_mend(reader: Reader, service: Service, tenant_id: str) -> None:  # 
             label="260 - Other Revenue"
         )
     page.get_by_role("button", name="Submit").click()
-    assert reader.shows("1 order that failed is tried again at once.")
+    assert reader.shows("Orders that failed, and are tried again at once: 1")
     page.get_by_role("button", name="Save").click()
     reader.wait_for(lambda: reader.shows("There is nothing to do: no order fails."), "/problems")
     assert reader.shows("0 failed")
@@ -190,7 +190,7 @@ def look_at_every_page(reader: Reader) -> None:
                 reader.go(path)
                 assert not reader.overflows(), (name, size)
                 if PICTURES.name:
-                    reader.photograph(PICTURES / f"{name}-{scheme}-{size['width']}.png")
+                    reader.photograph(PICTURES / f"{name}-{scheme}-{size['width']}.png", whole=True)
             assert reader.serious_faults() == [], (name, scheme)
     reader.page.emulate_media(color_scheme="light")
     reader.page.set_viewport_size(WIDE)
@@ -231,4 +231,4 @@ def export(reader: Reader) -> None:
 
 def photograph(reader: Reader, name: str) -> None:
     if PICTURES.name:
-        reader.photograph(SCREENSHOTS / f"{name}.png")
+        reader.photograph(SCREENSHOTS / f"{name}.png", whole=False)

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import requests
 
 from consumer.orders import ProjectedOrder, apply_event
 from consumer.sandbox.clinics import CLINICS, sample_month
@@ -60,6 +62,9 @@ def test_what_the_demo_shows_is_true_and_what_it_keeps_can_be_used_and_ends_whol
         assert len(shown["latencies_seconds"]) == 8
 
         assert_commands_work(told)
+        (console,) = re.findall(r"Console +(http\S+)", told)
+        page = requests.get(console, timeout=GIVE_UP_SECONDS)
+        assert "Xero sync log" in page.text
         assert stage.interrupt() == 130
         assert "Traceback" not in stage.err
         assert stage.err.endswith("Stopped. Everything that was started has ended, and its data is gone.\n")

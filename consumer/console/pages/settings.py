@@ -122,7 +122,7 @@ def _show_preview(visit: Visit, document: Document, failed: str | None) -> Respo
         clinic_id=visit.form.get("clinic_id") or None,
         failed=failed,
         fix=page_fix,
-        names={tenant.tenant_id: tenant.name for tenant in load_tenants(visit.connection, visit.organisation_id)},
+        names=_labels(load_tenants(visit.connection, visit.organisation_id)),
     )
 
 

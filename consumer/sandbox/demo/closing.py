@@ -107,9 +107,10 @@ def show_what_next(screen: Screen) -> None:
     screen.line("  schemas/README.md            how HearLink publishes, and may change, events")
 
 
-def show_addresses(screen: Screen, parts: Parts) -> None:
+def show_addresses(screen: Screen, parts: Parts, console_url: str) -> None:
     """Show how to reach what is left running, and three commands to try."""
     screen.heading("All of it is left running: Ctrl-C ends it, and all data with it")
+    screen.line(f"  Console    {console_url}")
     screen.line(f"  Kafka      {parts.broker.bootstrap_servers}")
     screen.line(f'  Postgres   127.0.0.1:{parts.postgres.port} (psql "$DATABASE_URL")')
     screen.line(f"  Service    {parts.http_url}/metrics /healthz /readyz")

@@ -110,12 +110,15 @@ class Demo:
         closing.show_what_next(self._screen)
 
     def keep(self) -> None:
-        """Say how to reach what runs, and return only when the service has ended.
+        """Start the console, say how to reach what runs, and return only when the service has ended.
 
         Raises:
+            ProcessError: the console did not start.
             StandstillError: it has.
         """
-        closing.show_addresses(self._screen, self._parts)
+        with self._screen.busy("Starting the console"):
+            console_url = self._parts.start_console()
+        closing.show_addresses(self._screen, self._parts, console_url)
         while self._service_runs():
             time.sleep(_KEEP_POLL_SECONDS)
         raise StandstillError(f"The service has ended; its log: {self._parts.folder / 'service.log'}")

@@ -11,7 +11,7 @@ from typing import Any, Self
 import requests
 from cryptography.fernet import Fernet
 
-from consumer.configuration import VARIABLES
+from consumer.configuration import CONSOLE_VARIABLES, VARIABLES
 from consumer.sandbox.broker import EmbeddedBroker
 from consumer.sandbox.clinics import TENANT_NAMES
 from consumer.sandbox.postgres import EmbeddedPostgres
@@ -86,6 +86,26 @@ class Parts:
         service.wait_until(self._answers_health, timeout_seconds=_SERVICE_START_SECONDS)
         return service
 
+    def start_console(self) -> str:
+        """Start `hearlink-xero console`; return its address once it answers.
+
+        Raises:
+            ProcessError: it did not start; the message has the end of its log.
+        """
+        console = self._stack.enter_context(
+            ManagedProcess(
+                "The console",
+                [sys.executable, "-m", "consumer", "console"],
+                folder=None,
+                log=self.folder / "console.log",
+                environment=self.environment,
+            )
+        )
+        # Xero sends people back there, so this is where it listens.
+        url = self.environment["XERO_REDIRECT_URI"].removesuffix("/xero/callback")
+        console.wait_until(lambda: _answers(f"{url}/healthz"), timeout_seconds=_SERVICE_START_SECONDS)
+        return url
+
     def _start_xero(self) -> dict[str, Any]:
         limits = {"per_minute": CALLS_PER_MINUTE, "per_day": CALLS_PER_DAY}
         tenants = self.folder / "tenants.json"
@@ -101,8 +121,8 @@ class Parts:
 
     def _environment(self, xero: dict[str, Any]) -> dict[str, str]:
         # What the user's shell has set for another Kafka or Xero must not reach the demo: empty means default.
-        defaults = {name: "" for name, _, _ in VARIABLES}
-        http_port = free_port()
+        defaults = {name: "" for name, _, _ in (*VARIABLES, *CONSOLE_VARIABLES)}
+        http_port, console_port = free_port(), free_port()
         self.http_url = f"http://127.0.0.1:{http_port}"
         return defaults | {
             "DATABASE_URL": self.postgres.url,
@@ -113,11 +133,12 @@ class Parts:
             "XERO_LOGIN_URL": xero["url"],
             "XERO_CLIENT_ID": xero["client_id"],
             "XERO_CLIENT_SECRET": xero["client_secret"],
-            "XERO_REDIRECT_URI": f"http://localhost:{free_port()}/xero/callback",
+            "XERO_REDIRECT_URI": f"http://localhost:{console_port}/xero/callback",
             "XERO_CALLS_PER_MINUTE": str(CALLS_PER_MINUTE),
             "XERO_CALLS_PER_DAY": str(CALLS_PER_DAY),
             "TOKEN_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "HTTP_ADDRESS": f"127.0.0.1:{http_port}",
+            "CONSOLE_ADDRESS": f"127.0.0.1:{console_port}",
         }
 
     def _write_environment(self) -> None:
@@ -129,7 +150,11 @@ class Parts:
         target.write_text("\n".join([*lines, f'export PATH={quote(str(programs))}{os.pathsep}"$PATH"', ""]))
 
     def _answers_health(self) -> bool:
-        try:
-            return requests.get(f"{self.http_url}/readyz", timeout=_PROBE_SECONDS).ok
-        except requests.ConnectionError:
-            return False
+        return _answers(f"{self.http_url}/readyz")
+
+
+def _answers(address: str) -> bool:
+    try:
+        return requests.get(address, timeout=_PROBE_SECONDS).ok
+    except requests.ConnectionError:
+        return False
