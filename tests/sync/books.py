@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -243,8 +244,9 @@ class Books:
         if not ready:
             return False
         book = ready[0]
-        lease = acquire(self.connection, book.book, presence, "test")
-        assert lease is not None
+        # The database may need a moment to see that a worker is dead.
+        while (lease := acquire(self.connection, book.book, presence, "test")) is None:
+            time.sleep(0.01)
         TenantPass(self.connection, lease, book.organisation_id, book.clinic_ids, self.services, lambda: False).run()
         lease.release(self.connection)
         return True
