@@ -2,17 +2,16 @@
 
 import secrets
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import anyio.to_thread
 import psycopg
 import structlog
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
@@ -53,9 +52,11 @@ def create_application(assembly: Assembly, public_url: str) -> Starlette:
     """
     configuration = assembly.configuration
     connections = ThreadConnections(configuration.require_database(), "console")
+    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="console")
     console = ConsoleParts(
         assembly=assembly,
         borrow=connections.borrow,
+        threads=threads,
         sign_in=choose_sign_in(configuration, public_url),
         rendering=Rendering(),
         public_url=public_url,
@@ -64,8 +65,8 @@ def create_application(assembly: Assembly, public_url: str) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         yield
+        threads.shutdown()
         connections.close()
 
     application = Starlette(
@@ -127,7 +128,7 @@ async def _home(request: Request) -> Response:
     identity = require_identity(request, console)
     organisations = identity.organisations
     if organisations is None:
-        organisations = tuple(await run_in_threadpool(known_organisations, console.borrow))
+        organisations = tuple(await console.in_thread(known_organisations, console.borrow))
     if len(organisations) == 1:
         return RedirectResponse(page_address(organisations[0], "/log"), HTTPStatus.SEE_OTHER)
     return console.rendering.simple(

@@ -12,7 +12,6 @@ from urllib.parse import quote
 import msgspec
 from psycopg import Connection
 from psycopg.rows import TupleRow
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -160,7 +159,7 @@ async def _serve(route: GuardedRoute, console: ConsoleParts, request: Request) -
         else:
             form = await _read_form(request)
             check_form(request, form)
-    return await run_in_threadpool(_handle, route, console, request, identity, organisation_id, form, body)
+    return await console.in_thread(_handle, route, console, request, identity, organisation_id, form, body)
 
 
 def _handle(

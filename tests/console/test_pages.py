@@ -1,5 +1,7 @@
 """The pages over HTTP, without a browser: what they show, and what their forms do."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from consumer.operations.assembly import Assembly
@@ -64,3 +66,15 @@ def test_every_page_answers(visitor: Visitor, books: Books) -> None:
     log_ids = [row["id"] for row in books.log()]
     for log_id in log_ids:
         visitor.page(f"/log/{log_id}")
+
+
+def test_no_crowd_opens_more_connections_than_there_are_threads(visitor: Visitor, books: Books) -> None:
+    books.save_invoice("order-1")
+    with ThreadPoolExecutor(40) as crowd:
+        list(crowd.map(lambda _: visitor.page("/orders/order-1"), range(200)))
+    row = books.connection.execute(
+        "select count(*) from pg_stat_activity where application_name = 'hearlink-xero console'"
+        " and datname = current_database()"
+    ).fetchone()
+    assert row is not None
+    assert 1 <= row[0] <= 12

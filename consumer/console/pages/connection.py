@@ -4,7 +4,6 @@ import hmac
 from http import HTTPStatus
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -65,7 +64,7 @@ async def finish(request: Request) -> Response:
         raise Refusal(
             HTTPStatus.BAD_REQUEST, "Xero was not connected.", f"Xero, or you there, said no. Start again: {back}"
         )
-    return await run_in_threadpool(_connect, console, identity, pending, request.query_params.get("code", ""))
+    return await console.in_thread(_connect, console, identity, pending, request.query_params.get("code", ""))
 
 
 def _take_pending(request: Request, console: ConsoleParts) -> _Pending:
