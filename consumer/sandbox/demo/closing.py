@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from consumer.sandbox.clinics import TENANT_NAMES
-from consumer.sandbox.demo.live import GATHER_SECONDS
 from consumer.sandbox.demo.parts import ENVIRONMENT_FILE, Parts
 from consumer.sandbox.demo.picture import Picture, Sum
 from consumer.sandbox.demo.screen import Screen
@@ -93,8 +92,7 @@ def show_figures(screen: Screen, picture: Picture, *, backlog_seconds: float, la
     if latencies:
         screen.text(
             f"A single change took {median(latencies) * 1000:.0f} ms from Kafka to Xero (median of {len(latencies)}; "
-            f"at most {max(latencies) * 1000:.0f} ms). Changes to an order that was pushed less than "
-            f"{GATHER_SECONDS:g} s before are gathered.",
+            f"at most {max(latencies) * 1000:.0f} ms).",
             indent="  ",
         )
 

@@ -1,6 +1,5 @@
 """A day after the month: single changes, one after another, and what Xero makes of each."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,8 +19,6 @@ from consumer.sandbox.xero import ControlClient
 _QUERIES = load_queries(__file__, "picture.sql")
 _PAIR = SampleLine(PRODUCTS[ProductCategory.HEARING_AIDS][1])
 _FITTING = SampleLine(PRODUCTS[ProductCategory.SERVICES][3])
-# A change to an order that was pushed less than this ago waits for the rest of it, so that edits share a push.
-GATHER_SECONDS = 2.0
 _CHARGER = SampleLine(PRODUCTS[ProductCategory.ACCESSORIES][3])
 
 
@@ -38,7 +35,6 @@ class LiveDay:
         self._screen = screen
         self._rng = Random(1)
         self._opened = 0
-        self._pushed_at: dict[str, float] = {}
         self.latencies: list[float] = []
 
     def play(self) -> None:
@@ -84,8 +80,6 @@ class LiveDay:
         )
 
     def _change(self, title: str, order: OrderScript, change: Callable[[], object]) -> None:
-        # As in a clinic, nobody changes one order twice within a breath: the service would gather such changes.
-        time.sleep(max(0.0, self._pushed_at.get(order.order_id, 0.0) + GATHER_SECONDS - time.monotonic()))
         after_id = self._last_log_id()
         order.now = datetime.now(UTC)
         change()
@@ -96,7 +90,6 @@ class LiveDay:
         self._screen.line(f"- {title}")
         if rows:
             self.latencies.append(seconds)
-            self._pushed_at[order.order_id] = time.monotonic()
             operations = ", ".join(f"{operation} {outcome}" for operation, outcome, *_ in rows)
             self._screen.text(f"{seconds * 1000:4.0f} ms  {operations}", indent="  ")
         else:
