@@ -31,9 +31,10 @@ GUARDED_ROUTES = (
     GuardedRoute("POST", "/retry", _SYNC, log.retry),
     GuardedRoute("GET", "/problems", _VIEW, problems.show_problems),
     GuardedRoute("GET", "/orders", _VIEW, order.find),
-    GuardedRoute("GET", "/orders/{order_id}", _VIEW, order.show_order),
-    GuardedRoute("GET", "/orders/{order_id}/sync", _SYNC, order.confirm_sync),
-    GuardedRoute("POST", "/orders/{order_id}/sync", _SYNC, order.sync),
+    # An order's id may hold a slash, so what comes after it goes first.
+    GuardedRoute("GET", "/orders/{order_id:path}/sync", _SYNC, order.confirm_sync),
+    GuardedRoute("POST", "/orders/{order_id:path}/sync", _SYNC, order.sync),
+    GuardedRoute("GET", "/orders/{order_id:path}", _VIEW, order.show_order),
     GuardedRoute("GET", "/export", _VIEW, export.show_export),
     GuardedRoute("POST", "/export", _VIEW, export.download),
     GuardedRoute("GET", "/settings", _MANAGE, settings.show_settings),
@@ -49,10 +50,12 @@ GUARDED_ROUTES = (
         "GET", "/problems", _VIEW, api.list_problems, Face.API, "The open problems, with their orders' count."
     ),
     GuardedRoute("GET", "/state", _VIEW, api.get_state, Face.API, "Failed orders, and the state of the connection."),
-    GuardedRoute("GET", "/orders/{order_id}", _VIEW, api.get_order, Face.API, "How an order stands in Xero."),
-    GuardedRoute("GET", "/orders/{order_id}/plan", _VIEW, api.get_plan, Face.API, "What a sync of it would send."),
-    GuardedRoute("GET", "/orders/{order_id}/timeline", _VIEW, api.get_timeline, Face.API, "All that happened to it."),
-    GuardedRoute("POST", "/orders/{order_id}/sync", _SYNC, api.sync_order, Face.API, "Sync the order to Xero."),
+    GuardedRoute("GET", "/orders/{order_id:path}/plan", _VIEW, api.get_plan, Face.API, "What a sync would send."),
+    GuardedRoute(
+        "GET", "/orders/{order_id:path}/timeline", _VIEW, api.get_timeline, Face.API, "All that happened to an order."
+    ),
+    GuardedRoute("POST", "/orders/{order_id:path}/sync", _SYNC, api.sync_order, Face.API, "Sync the order to Xero."),
+    GuardedRoute("GET", "/orders/{order_id:path}", _VIEW, api.get_order, Face.API, "How an order stands in Xero."),
     GuardedRoute("POST", "/retry", _SYNC, api.retry, Face.API, "Retry orders, or those of a problem."),
     GuardedRoute("GET", "/settings", _MANAGE, api.get_settings, Face.API, "The settings, and what is wrong with them."),
     GuardedRoute("POST", "/settings/preview", _MANAGE, api.preview_settings, Face.API, "What settings would do."),

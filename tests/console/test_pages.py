@@ -1,6 +1,9 @@
 """The pages over HTTP, without a browser: what they show, and what their forms do."""
 
+import io
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import pytest
 
@@ -78,3 +81,41 @@ def test_no_crowd_opens_more_connections_than_there_are_threads(visitor: Visitor
     ).fetchone()
     assert row is not None
     assert 1 <= row[0] <= 12
+
+
+def test_an_order_may_be_called_anything(visitor: Visitor, books: Books, assembly: Assembly) -> None:
+    order_id = "a/b c?d&e=ü#sync"
+    books.save_invoice(order_id, number="N 1/2")
+    assert quote(order_id, safe="") in visitor.page("/orders", q="N 1/2").url
+    path = f"/orders/{quote(order_id, safe='')}"
+    assert "N 1/2" in visitor.page(path).text
+    assert "N 1/2" in visitor.page(f"{path}/sync").text
+    assert visitor.api(f"{path}/plan").json()["order_id"] == order_id
+    assert visitor.post(f"{path}/sync", {}).status_code == 200
+    (request,) = deliver_requests(books, assembly)
+    assert request.order_id == order_id
+    books.push()
+    assert visitor.page("/log", order=order_id).text.count("N 1/2") >= 2
+
+
+def test_an_export_holds_the_rows_of_the_organisation_alone(visitor: Visitor, books: Books) -> None:
+    books.save_invoice("order-1")
+    visitor.post("/settings/refresh", {})
+    # As if another organisation had the same clinic and the same books.
+    books.connection.execute(
+        "insert into orders (order_id, organisation_id, clinic_id, patient_id, invoice_id, invoice_number, issued_on,"
+        " sequence, revision, event_id, occurred_at, state)"
+        " select 'foreign', 'org-2', clinic_id, patient_id, invoice_id, 'FOREIGN', issued_on, 1, 1, 'e', now(), state"
+        " from orders"
+    )
+    answer = visitor.post("/export", {"kind": "invoices", "since": "2026-10-01", "until": "2026-10-31"})
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="invoices-2026-10-01-to-2026-10-31.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        name, notes = archive.namelist()
+        text = archive.read(name).decode()
+        assert "1 documents" in archive.read(notes).decode()
+    assert "WH-order-1" in text
+    assert text.count("\r\n") == 2
+    for form in ({"kind": "bills"}, {"since": "2026-11-01"}, {"until": ""}):
+        wrong = {"kind": "invoices", "since": "2026-10-01", "until": "2026-10-31", **form}
+        assert visitor.post("/export", wrong).status_code == 400

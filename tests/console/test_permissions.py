@@ -58,7 +58,9 @@ def proxy_url(variables: dict[str, str]) -> Iterator[str]:
 def ask(visitor: "RoleVisitor", route: GuardedRoute) -> requests.Response:
     """Send the route's request as that visitor would, with a form's token as far as they can have one."""
     prefix = "/api" if route.face is Face.API else ""
-    path = route.path.replace("{log_id:int}", "1").replace("{order_id}", "order-1").replace("{clinic_id}", "clinic-1")
+    path = (
+        route.path.replace("{log_id:int}", "1").replace("{order_id:path}", "order-1").replace("{clinic_id}", "clinic-1")
+    )
     more: dict[str, Any] = {}
     if route.method != "GET":
         more = {"json": {}} if route.face is Face.API else {"data": {"csrf": visitor.csrf}}

@@ -37,7 +37,7 @@ def test_no_page_has_scripts_or_styles_inside(visitor: Visitor, books: Books) ->
     for route in GUARDED_ROUTES:
         if route.face is Face.PAGE and route.method == "GET":
             path = route.path.replace("{log_id:int}", str(books.log()[0]["id"]))
-            path = path.replace("{order_id}", "order-1").replace("{clinic_id}", "clinic-1")
+            path = path.replace("{order_id:path}", "order-1").replace("{clinic_id}", "clinic-1")
             parser = InlineScripts()
             parser.feed(visitor.page(path).text)
             assert parser.found == [], path

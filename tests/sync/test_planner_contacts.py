@@ -96,6 +96,8 @@ class TestContacts:
         desk.push()
         desk.believe(suffix=0)
         assert desk.steps() == []
+        # The export names the contact as Xero shows it.
+        assert desk.links[LinkKind.CONTACT, patient_id].detail["full_name"] == name
 
     def test_a_suffix_fits_into_a_long_name(self) -> None:
         desk = Desk(patient=patient("p-7", first_name="x" * 200, last_name="y" * 200))
