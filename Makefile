@@ -1,4 +1,4 @@
-# The whole daily life: demo, test, check, format, bench, lock. Needs python3 and make; the rest goes into .venv.
+# The whole daily life: demo, test, check, format, bench, chaos, lock. Needs python3 and make; the rest goes into .venv.
 #
 #   make test ARGS="tests/xero -k contact"     some tests
 #   make test PYTHON=python3.12                another Python
@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python -m
 PIP_INSTALL := $(RUN) pip --quiet --disable-pip-version-check --no-input install --root-user-action=ignore
 
-.PHONY: demo test check format bench lock clean
+.PHONY: demo test check format bench chaos lock clean
 
 demo: $(STAMP)
 	$(RUN) consumer demo $(ARGS)
@@ -27,6 +27,9 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(RUN) tests.bench $(ARGS)
+
+chaos: $(STAMP)
+	$(RUN) tests.chaos $(ARGS)
 
 # The lock files name versions and hashes, never a registry.
 LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

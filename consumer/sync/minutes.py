@@ -1,7 +1,7 @@
 """The minutes of a pass: what a call changed and which orders are through, written in one fenced transaction."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -130,7 +130,13 @@ class Minutes:
         return None if ending.problem is None else problem_ids[_key(self._tenant_id, ending.problem)]
 
     def _post_retries(self, endings: Iterable[tuple[Job, Ending]]) -> None:
-        now = datetime.now(tz=UTC)
+        waiting = [(job, ending) for job, ending in endings if ending.hold is Hold.RETRY]
+        if not waiting:
+            return
+        # By the database's clock, as the due time itself is: a worker whose clock is behind would ring too early.
+        row = self._connection.execute(_QUERIES["now"]).fetchone()
+        assert row is not None  # noqa: S101 -- it always gives a row
+        now: datetime = row[0]
         requests = [
             RetryRequest(
                 order_id=job.row.order_id,
@@ -141,11 +147,9 @@ class Minutes:
                 revision=job.row.revision,
                 reason=None if ending.problem is None else ending.problem.code,
             )
-            for job, ending in endings
-            if ending.hold is Hold.RETRY
+            for job, ending in waiting
         ]
-        if requests:
-            request_retry(self._connection, self._services.encoder, requests)
+        request_retry(self._connection, self._services.encoder, requests)
 
     def _count(self) -> None:
         metrics = self._services.metrics

@@ -262,3 +262,6 @@ where o.order_id = w.order_id
 
 -- name: notify
 select pg_notify('hearlink_due', '')
+
+-- name: now
+select now()

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 _URL = "https://app.hearlink.co.uk/orders/"
 _GONE = frozenset({"VOIDED", "DELETED"})
 _SHOWN = 12
+KINDS = ("lost", "doubled", "wrong", "unexplained")
 
 
 @dataclass
@@ -36,11 +37,11 @@ class Report:
 
     @property
     def is_clean(self) -> bool:
-        return not (self.lost or self.doubled or self.wrong or self.unexplained)
+        return not any(getattr(self, name) for name in KINDS)
 
     def __str__(self) -> str:
         lines = [f"{self.orders} orders, {self.documents} documents"]
-        for name in ("lost", "doubled", "wrong", "unexplained"):
+        for name in KINDS:
             found: list[str] = getattr(self, name)
             lines.append(f"{name}: {len(found)}")
             lines += [f"    {entry}" for entry in found[:_SHOWN]]

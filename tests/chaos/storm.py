@@ -167,8 +167,8 @@ class Storm:
             kind=kind,  # type: ignore[arg-type]
             method=rng.choice((None, "GET", "PUT", "POST", "DELETE")),
             path=rng.choice(_PATHS),
-            nth=rng.randint(1, 3),
-            count=rng.choice((1, 1, 2)),
+            nth=rng.choice((1, 1, 2)),
+            count=rng.choice((1, 1, 2, 4)),
             delay_seconds=rng.uniform(0.1, weather.longest_delay_seconds),
             retry_after_seconds=rng.randint(1, 4),
             bytes_per_second=rng.choice((500.0, 20_000.0) if weather.endless else (20_000.0,)),
