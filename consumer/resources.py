@@ -15,6 +15,12 @@ def schemas_folder() -> Path:
     return _find("schemas")
 
 
+def topics_file() -> Path:
+    """Return the file that declares the topics."""
+    folder = _PACKAGE / "_data" / "topics"
+    return (folder if folder.is_dir() else _PACKAGE.parent / "deploy" / "topics") / "topics.toml"
+
+
 def _find(name: str) -> Path:
     for candidate in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
         if candidate.is_dir():

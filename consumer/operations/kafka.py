@@ -19,14 +19,13 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.configuration import Configuration, Topics
+from consumer.operations.topic_declarations import declared_topics
 from consumer.projection import create_admin
 from consumer.results import producer_settings
 
 # For a question; the brokers answer one in milliseconds.
 KAFKA_SECONDS = 5.0
 DELIVERY_SECONDS = 10.0
-PARTITIONS = 12
-_DAY_MS = 86_400_000
 _LIBRDKAFKA = logging.getLogger("librdkafka")
 
 
@@ -74,38 +73,29 @@ def existing_topics(admin: AdminClient, timeout_seconds: float | None = None) ->
     return {name: len(topic.partitions) for name, topic in listed.items() if topic.error is None}
 
 
-def topic_settings(topics: Topics) -> dict[str, dict[str, str]]:
-    """Return the settings with which `ensure_topics` creates each topic, by its name."""
-    return {
-        # Kept for ever: the projection can be built anew from it.
-        topics.orders: {"cleanup.policy": "delete", "retention.ms": "-1"},
-        # Doorbells: the table has all that is due, so a week is for looking back only.
-        topics.retry: {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)},
-        topics.sync_log: {"cleanup.policy": "delete", "retention.ms": str(90 * _DAY_MS)},
-        topics.dead_letter: {"cleanup.policy": "delete", "retention.ms": str(90 * _DAY_MS)},
-    }
-
-
 def ensure_topics(
-    admin: AdminClient, topics: Topics, *, partitions: int = PARTITIONS, replicas: int = -1
+    admin: AdminClient, topics: Topics, *, partitions: int | None = None, replicas: int = -1
 ) -> dict[str, bool]:
-    """Create the topics that are missing; return for each whether it was. `replicas` -1 = the brokers' default.
+    """Create the declared topics that are missing; return for each whether it was.
+
+    `partitions` None = as declared, `replicas` -1 = the brokers' default. With fewer than three replicas less than
+    declared need be in sync: a single broker could take no message else.
 
     Raises:
         KafkaUnreachableError: no broker answered.
         KafkaException: the brokers refuse to create one.
     """
     present = existing_topics(admin)
-    wanted = topic_settings(topics)
+    wanted = declared_topics(topics)
     missing = [
-        NewTopic(name, partitions, replicas, config=settings)
-        for name, settings in wanted.items()
-        if name not in present
+        NewTopic(topic.name, partitions or topic.partitions, replicas, config=_affordable(topic.config, replicas))
+        for topic in wanted
+        if topic.name not in present
     ]
     if missing:
         for future in admin.create_topics(missing, operation_timeout=KAFKA_SECONDS).values():
             _created(future.result)
-    return {name: name not in present for name in wanted}
+    return {topic.name: topic.name not in present for topic in wanted}
 
 
 def unread_messages(
@@ -238,6 +228,10 @@ def _produced(producer: Producer, message: OutgoingMessage, report: Callable[...
     except KafkaException as error:
         report(error.args[0], None)
     return True
+
+
+def _affordable(config: Mapping[str, str], replicas: int) -> dict[str, str]:
+    return {name: value for name, value in config.items() if name != "min.insync.replicas" or replicas > int(value)}
 
 
 def _created(result: Callable[[], object]) -> None:

@@ -39,6 +39,9 @@ class Metrics:
         # Monotonic time since when the group isn't settled.
         self.joining_since: float | None = None
         self._broker_failures: Counts[tuple[str, str]] = Counts()
+        # A rise from nothing is no rise to Prometheus: what an alert watches begins at 0.
+        for kind in ("offset", "lease"):
+            self._add(table.FENCES_LOST, 0, kind)
         self._set(table.BUILD_INFO, 1, version("hearlink-xero"), platform.python_version())
 
     # ProjectionMetrics

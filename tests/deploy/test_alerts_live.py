@@ -1,0 +1,65 @@
+"""The real service, scraped by a real Prometheus with the project's own rules, while one thing after another fails."""
+
+from functools import partial
+from pathlib import Path
+
+from consumer.database import connect
+from consumer.sandbox.processes import free_port
+from tests.cli.service import Service
+from tests.deploy.fast_rules import fast_rules
+from tests.deploy.faults import Faults, World, faults
+from tests.deploy.prometheus import Prometheus
+from tests.fixtures.proxy import TcpProxy
+
+# 15 minutes become 7 seconds.
+FACTOR = 120
+# A rate needs a few scrapes.
+SHORTEST_WINDOW_SECONDS = 4
+
+
+def test_each_alert_fires_for_its_fault_and_for_nothing_else(service: Service, deploy: Path, tmp_path: Path) -> None:
+    rules = fast_rules((deploy / "prometheus/alerts.yml").read_text(), FACTOR, SHORTEST_WINDOW_SECONDS)
+    ports = [free_port(), free_port()]
+    service.set_up()
+    # Faults bring more calls than a clinic makes.
+    service.simulator.control.set_limits(service.tenant_id, per_minute=0, per_day=0)
+    direct_url = service.environment["DATABASE_URL"]
+    with TcpProxy("127.0.0.1", service.database_port) as proxy, connect(direct_url, name="test") as connection:
+        service.environment |= {
+            "DATABASE_URL": service.database_url_by(proxy.port),
+            "DIRECT_URL": direct_url,
+            "HTTP_ADDRESS": f"127.0.0.1:{ports[1]}",
+        }
+        with service.start("--only", "push", "--only", "relay") as back:
+            back.wait_for("started")
+            service.environment["HTTP_ADDRESS"] = f"127.0.0.1:{ports[0]}"
+            world = World(service, connection, proxy)
+            world.front.wait_for("partitions_assigned")
+            try:
+                with Prometheus(tmp_path, rules, [f"127.0.0.1:{port}" for port in ports]) as prometheus:
+                    found = _watch(prometheus, world, faults(back))
+            finally:
+                world.front.process.kill()
+                world.front.process.wait()
+    assert {alert: sorted(others) for alert, others in found.items() if others} == {}
+
+
+def _watch(prometheus: Prometheus, world: World, all_faults: Faults) -> dict[str, set[str]]:
+    """Return for each fault which alerts besides its own began to fire."""
+    prometheus.wait(lambda: len(prometheus.query("hearlink_xero_build_info")) == 2, "both processes are scraped")
+    world.send_order()
+    world.service.wait_until_quiet()
+    seen = prometheus.firing()
+    assert seen == set()
+    found: dict[str, set[str]] = {}
+    for alert, fault in all_faults.items():
+        with fault(world):
+            prometheus.wait(partial(_began, alert, prometheus, seen), alert)
+            found[alert] = {name for name, _ in prometheus.firing() - seen} - {alert}
+        # What fires while it is mended is its aftermath.
+        seen |= prometheus.firing()
+    return found
+
+
+def _began(alert: str, prometheus: Prometheus, seen: set[tuple[str, str]]) -> bool:
+    return alert in {name for name, _ in prometheus.firing() - seen}

@@ -1,0 +1,82 @@
+"""The runbook says what can be done: its commands exist, its statements run, its links lead somewhere."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+import pytest
+
+from consumer.cli.application import cli
+from consumer.database import connect
+
+RUNBOOK = Path(__file__).parents[2] / "deploy" / "runbook"
+PAGES = sorted(RUNBOOK.glob("*.md"))
+TEXTS = {
+    str(page.relative_to(RUNBOOK.parent)): page.read_text(encoding="utf-8")
+    for page in [*PAGES, RUNBOOK.parent / "capacity.md", RUNBOOK.parent / "README.md"]
+}
+# In a block of sh or between backticks; the namespace of Kubernetes has the same name.
+COMMANDS = sorted(
+    {
+        line.strip()
+        for text in TEXTS.values()
+        for line in re.findall(r"(?:^|`|-- )hearlink-xero ([a-z-][^`\n#]*)", text, re.MULTILINE)
+    }
+)
+STATEMENTS = [
+    (name, block) for name, text in TEXTS.items() for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_are_understood(line: str) -> None:
+    name, *arguments = re.findall(r'"[^"]*"|\S+', line)
+    command = cli.get_command(click.Context(cli), name)
+    context = click.Context(cli, info_name="hearlink-xero")
+    while isinstance(command, click.Group):
+        name, *arguments = arguments
+        command = command.get_command(context, name)
+    assert command is not None, line
+    arguments = ["7" if word == "ID" else word for word in arguments]
+    command.make_context(name, arguments, parent=context, resilient_parsing=True)
+
+
+@pytest.mark.parametrize(("page", "statements"), STATEMENTS)
+def test_statements_run(database_url: str, page: str, statements: str) -> None:
+    with connect(database_url, name=page, autocommit=False) as connection:
+        for statement in filter(str.strip, statements.split(";")):
+            connection.execute(statement)
+        connection.rollback()
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(((?!http)[^)]+)\)", TEXTS[page]):
+        places = [RUNBOOK / target, RUNBOOK.parent / target]
+        assert any(place.resolve().exists() for place in places), target
+
+
+def test_a_patient_is_erased_and_the_accounts_stay(database_url: str) -> None:
+    script = (RUNBOOK / "erase-a-patient.sql").read_text()
+    for variable, value in (("organisation", "org-1"), ("patient", "patient-1")):
+        script = script.replace(f":'{variable}'", f"'{value}'")
+    with connect(database_url, name="test") as connection:
+        _fill(connection)
+        # psql's own commands begin with a backslash.
+        connection.execute("\n".join(line for line in script.splitlines() if not line.startswith("\\")))
+        for table in ("orders", "xero_intent_element", "xero_link", "dead_letter", "sync_log"):
+            rows = connection.execute(f"select to_jsonb(t)::text from {table} t where to_jsonb(t)::text ~* 'Quill'")
+            found = rows.fetchall()
+            # Another patient's rows are as they were.
+            assert all("patient-2" in text or "order-2" in text for (text,) in found), (table, found)
+        kept = connection.execute(
+            "select invoice_number, total::int, state -> 'patient' ->> 'patient_id' from orders "
+            "where order_id = 'order-1'"
+        )
+        assert kept.fetchone() == ("WH1", 40, "patient-1")
+
+
+def _fill(connection: psycopg.Connection[Any]) -> None:
+    connection.execute((Path(__file__).parent / "two_patients.sql").read_text(encoding="utf-8"))
