@@ -3,6 +3,8 @@
 #   make test ARGS="tests/xero -k contact"     some tests
 #   make test PYTHON=python3.12                another Python
 PYTHON ?= python3
+# Each with a broker and a database of its own. Tests mostly wait, so more of them than processors.
+TEST_WORKERS ?= 4
 VENV := .venv
 STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python -m
@@ -14,7 +16,7 @@ demo: $(STAMP)
 	$(RUN) consumer demo $(ARGS)
 
 test: $(STAMP)
-	$(RUN) pytest $(ARGS)
+	$(RUN) pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP)
 	$(RUN) ruff format --check .

@@ -1,4 +1,4 @@
-"""All that happened to one order, in the order in which it happened: events, calls, results, people's acts, dead letters."""
+"""All that happened to one order, in time: events, calls, results, people's acts, dead letters."""
 
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ LOG_ROWS_MAX = 1_000
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """One thing that happened; `kind`: event, projected, call, answer, log, act, dead_letter. `detail` names no patient."""
+    """One thing that happened; `kind`: event, projected, call, answer, log, act, dead_letter. `detail`: no patient."""
 
     at: datetime
     kind: str

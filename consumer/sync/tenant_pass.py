@@ -311,15 +311,16 @@ class TenantPass:
             detail=str(error),
         )
         if error.wrote:
-            self._lost(intent, jobs)
+            self._lost(intent, jobs, costs_attempt=not isinstance(error, MaintenanceError))
             return
         self._settle_failed(jobs, batch, error)
         self._write(lambda connection: settle(connection, intent.intent_id, range(len(batch)), type(error).__name__))
 
-    def _lost(self, intent: Intent, jobs: list[Job]) -> None:
+    def _lost(self, intent: Intent, jobs: list[Job], *, costs_attempt: bool) -> None:
         """Leave the intent open: nothing goes out for these orders before Xero was looked up."""
         for job in jobs:
-            self._conclusions.finish(job, Ending(hold=Hold.IN_DOUBT, keep_problem=True))
+            ending = Ending(hold=Hold.IN_DOUBT, free_attempt=not costs_attempt, keep_problem=True)
+            self._conclusions.finish(job, ending)
         # Others of the same patients wait as well: their contact is in doubt.
         pause_seconds = self._services.patience.pause_seconds
         self._stop = Ending(wait_seconds=pause_seconds, free_attempt=True, keep_problem=True)

@@ -4,7 +4,7 @@ XeroError
 ├── NotSentError            nothing left this machine: RETRY at leisure, also with the same Idempotency-Key
 │   └── BudgetSpentError    … because our own count says that the limit is reached: WAIT, costs no attempt
 ├── RateLimitedError        429; Xero wrote nothing: WAIT, costs no attempt
-├── MaintenanceError        503 in one of the documented wordings; Xero wrote nothing: WAIT
+├── MaintenanceError        503 in one of the documented wordings: WAIT; a write is IN DOUBT as after any 5xx: LOOK UP
 ├── AnswerLostError         time-out, reset, 5xx, unreadable answer. A read: RETRY. A write is IN DOUBT: LOOK UP
 ├── RequestRefusedError     the whole request is wrong: GIVE UP, someone must correct something (or we have a defect)
 ├── NotFoundError           404: GIVE UP; deleted there, or it lives in another tenant
@@ -57,7 +57,12 @@ class RateLimitedError(XeroError):
 
 
 class MaintenanceError(XeroError):
-    """503 in one of the documented plain texts, kept in `text`."""
+    """503 in one of the documented plain texts, kept in `text`.
+
+    Most likely Xero wrote nothing; but nobody documents that, and a payment that went out twice is a payment too many.
+    """
+
+    wrote = True
 
     def __init__(self, text: str, wait_seconds: float) -> None:
         super().__init__(f"Xero is not available: {text}. Again in {wait_seconds:.0f} s.")

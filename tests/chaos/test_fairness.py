@@ -71,8 +71,8 @@ def test_a_person_goes_before_a_backlog(fair_arena: Arena) -> None:
     arena, control = fair_arena, fair_arena.simulator.control
     busy, _ = arena.tenant_ids
     control.add_fault(Fault(kind="delay_before", tenant_id=busy, count=None, delay_seconds=0.2))
-    arena.send(_history(arena, _BUSY, "backlog", 1_000).events)
-    wait_until(lambda: _due(arena) > 500, arena.tails)
+    arena.send(_history(arena, _BUSY, "backlog", 500).events)
+    wait_until(lambda: _due(arena) > 300, arena.tails)
     asked = _history(arena, _BUSY, "asked", 1)
     request = asked.events[-1]
     arena.send([*asked.events, _sync_requested(request)])

@@ -104,7 +104,8 @@ class World:
             while not stop.wait(0.5):
                 self.send_order()
 
-        self.service.simulator.control.add_fault(Fault(kind="unavailable", path="/api.xro/", count=None))
+        # Not Xero's documented 503: that one asks for five minutes of patience.
+        self.service.simulator.control.add_fault(Fault(kind="internal_error_before", path="/api.xro/", count=None))
         thread = threading.Thread(target=feed)
         thread.start()
         yield

@@ -15,9 +15,10 @@ from consumer.results import Rung, ring
 from tests.results.conftest import InsertOrder
 
 NOW = datetime.now(UTC)
-SOON = NOW + timedelta(minutes=5)
-LATER = NOW + timedelta(hours=1)
-MUCH_LATER = NOW + timedelta(hours=5)
+# However long the tests take, none of it comes meanwhile.
+SOON = NOW + timedelta(hours=2)
+LATER = NOW + timedelta(hours=4)
+MUCH_LATER = NOW + timedelta(hours=8)
 
 
 def manual(order_id: str = "order-1", **fields: Any) -> RetryRequest:
