@@ -46,9 +46,9 @@ def test_a_real_consumer_speaks_so(
     until = time.monotonic() + 30
     while not (texts and not read_statistics(texts[-1]).is_joining) and time.monotonic() < until:
         consumer.poll(0.1)
+    found = read_statistics(texts[-1])
     consumer.close()
     assert read_statistics(texts[0]).is_joining
-    found = read_statistics(texts[-1])
     assert not found.is_joining, found
     assert found.brokers, kafka.description
     assert all(0 < broker.round_trip_seconds < 5 for broker in found.brokers.values() if broker.round_trip_seconds)

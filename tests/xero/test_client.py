@@ -81,7 +81,7 @@ def test_an_unreadable_success_leaves_a_write_in_doubt(access: Access, body: byt
         "The Organisation is offline",
     ],
 )
-def test_the_documented_maintenance_texts_say_for_how_long_but_not_that_nothing_was_written(access: Access, text: str) -> None:
+def test_the_documented_maintenance_texts_say_how_long_and_leave_a_write_in_doubt(access: Access, text: str) -> None:
     error = error_of(access, http_answer(503, text.encode(), {"Content-Type": "text/plain"}))
     assert isinstance(error, MaintenanceError)
     assert error.wrote
