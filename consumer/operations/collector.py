@@ -63,11 +63,8 @@ class Collector(BaseCollector):
         try:
             with assembly.connect("metrics") as connection:
                 self._gauges = read_gauges(connection)
-                self._usage = {
-                    tenant.tenant_id: assembly.budget.usage(connection, tenant.tenant_id)
-                    for tenant in self._gauges.tenants
-                    if tenant.connected
-                }
+                connected = [tenant.tenant_id for tenant in self._gauges.tenants if tenant.connected]
+                self._usage = assembly.budget.usages(connection, connected)
                 topics = assembly.configuration.topics
                 self._positions = stored_offsets(connection, [topics.orders, topics.retry])
         except psycopg.Error as error:

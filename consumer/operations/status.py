@@ -16,7 +16,7 @@ from psycopg.rows import class_row, dict_row
 from consumer.configuration import Configuration
 from consumer.database import load_queries
 from consumer.operations.kafka import KafkaUnreachableError, unread_messages
-from consumer.xero import Budget
+from consumer.xero import Budget, BudgetUsage
 
 _QUERIES = load_queries(__file__, "status.sql")
 
@@ -177,6 +177,7 @@ def read_status(connection: Connection[Any], configuration: Configuration, budge
     unread, reason = _unread(connection, configuration)
     gauges = read_gauges(connection)
     held: dict[str, int] = dict(connection.execute(_QUERIES["held"]).fetchall())
+    usages = budget.usages(connection, [tenant.tenant_id for tenant in gauges.tenants])
     requests = None if unread is None else unread[configuration.topics.retry]
     waiting_for: dict[str, int] = {}
     for group in gauges.orders:
@@ -198,7 +199,7 @@ def read_status(connection: Connection[Any], configuration: Configuration, budge
         open_problems=sum(problem.problems for problem in gauges.problems),
         dead_letters=sum(gauges.dead_letters.values()),
         connections=gauges.connections,
-        tenants=[_tenant_status(connection, budget, gauges, tenant) for tenant in gauges.tenants],
+        tenants=[_tenant_status(usages[tenant.tenant_id], gauges, tenant) for tenant in gauges.tenants],
     )
 
 
@@ -256,13 +257,12 @@ def _longest(groups: list[OrderGroup], state: str) -> float | None:
     return max(seconds, default=None)
 
 
-def _tenant_status(connection: Connection[Any], budget: Budget, gauges: Gauges, tenant: TenantState) -> TenantStatus:
+def _tenant_status(usage: BudgetUsage, gauges: Gauges, tenant: TenantState) -> TenantStatus:
     groups = [
         group
         for group in gauges.orders
         if group.tenant == tenant.tenant_id and group.organisation_id == tenant.organisation_id
     ]
-    usage = budget.usage(connection, tenant.tenant_id)
     return TenantStatus(
         organisation_id=tenant.organisation_id,
         tenant_id=tenant.tenant_id,

@@ -5,7 +5,7 @@ It weighs until a minute after its answer, so that no window of a minute at Xero
 a call arrives there, sees more calls than the limit. What Xero's answers say is left corrects the limit downwards.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -145,7 +145,7 @@ class Budget:
         parameters = {"tenant_id": tenant_id, **self._windows}
         with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(_QUERIES["lock_tenant"], parameters)
-            state = _one(cursor.execute(_QUERIES["state"], parameters).fetchone())
+            state = self._state(cursor, tenant_id)
             if state["frozen_seconds"] > 0:
                 return Wait(state["frozen_seconds"], state["frozen_reason"])
             day_limit = self._day_limit(state)
@@ -173,7 +173,7 @@ class Budget:
             cursor.execute(_QUERIES["end_call"], parameters)
             if observation is None:
                 return None
-            state = _one(cursor.execute(_QUERIES["state"], parameters).fetchone())
+            state = self._state(cursor, grant.tenant_id)
             if not observation.refused:
                 cursor.execute(_QUERIES["observe"], parameters | _allowances(state, observation))
             freeze = _freeze(state, observation)
@@ -188,8 +188,18 @@ class Budget:
 
     def usage(self, connection: Connection[TupleRow], tenant_id: str) -> BudgetUsage:
         """Return where `tenant_id` stands, without taking any lock."""
+        return self.usages(connection, [tenant_id])[tenant_id]
+
+    def usages(self, connection: Connection[TupleRow], tenant_ids: Sequence[str]) -> dict[str, BudgetUsage]:
+        """Return where each of `tenant_ids` stands, by its id, in one statement that takes no lock."""
+        parameters = {"tenant_ids": list(tenant_ids), **self._windows}
         with connection.cursor(row_factory=dict_row) as cursor:
-            state = _one(cursor.execute(_QUERIES["state"], {"tenant_id": tenant_id, **self._windows}).fetchone())
+            return {state["tenant_id"]: self._usage(state) for state in cursor.execute(_QUERIES["state"], parameters)}
+
+    def _state(self, cursor: Cursor[dict[str, Any]], tenant_id: str) -> dict[str, Any]:
+        return _one(cursor.execute(_QUERIES["state"], {"tenant_ids": [tenant_id], **self._windows}).fetchone())
+
+    def _usage(self, state: dict[str, Any]) -> BudgetUsage:
         return BudgetUsage(
             minute_used=state["minute_used"],
             minute_limit=self._minute_limit(state),

@@ -7,6 +7,7 @@ on conflict (tenant_id) do update set tenant_id = excluded.tenant_id;
 
 -- name: state
 select
+    asked.tenant_id,
     case when budget.frozen_until > now.at then extract(epoch from budget.frozen_until - now.at) else 0 end::float8
         as frozen_seconds,
     case when budget.frozen_until > now.at then budget.frozen_until end as frozen_until,
@@ -20,7 +21,7 @@ select
     (
         select count(*)
         from xero_call as call
-        where call.tenant_id = %(tenant_id)s
+        where call.tenant_id = asked.tenant_id
           and call.granted_at > now.at - make_interval(secs => %(minute_seconds)s + %(call_seconds)s)
           and least(
               coalesce(call.ended_at, 'infinity'), call.granted_at + make_interval(secs => %(call_seconds)s)
@@ -29,11 +30,12 @@ select
     (
         select count(*)
         from xero_call as call
-        where call.tenant_id = %(tenant_id)s
+        where call.tenant_id = asked.tenant_id
           and call.granted_at > now.at - make_interval(secs => %(day_seconds)s)
     ) as day_used
-from (select clock_timestamp() as at) as now
-left join xero_budget as budget on budget.tenant_id = %(tenant_id)s;
+from unnest(%(tenant_ids)s::text[]) as asked (tenant_id)
+cross join (select clock_timestamp() as at) as now
+left join xero_budget as budget on budget.tenant_id = asked.tenant_id;
 
 -- name: minute_wait
 -- Seconds until the call leaves the window whose leaving makes room: the (excess + 1)th to leave.
