@@ -87,6 +87,9 @@ class World:
         yield
         self.connection.execute("update xero_budget set frozen_until = '-infinity', frozen_reason = ''")
         self.connection.execute("update xero_lease set rest_until = '-infinity', rest_window = null")
+        # It was told to come back in an hour.
+        self.connection.execute("update orders set due_at = now() where hold = 'limit'")
+        self.service.wait_until_quiet()
 
     @contextmanager
     def disconnected(self) -> Iterator[None]:
@@ -203,6 +206,18 @@ class World:
         stop.set()
         thread.join()
 
+
+# After these the processes find out bit by bit what happened meanwhile: a lease or a partition that went to another.
+SHAKING = frozenset(
+    {
+        "HearLinkXeroPostgresAway",
+        "HearLinkXeroLagGrowing",
+        "HearLinkXeroRoleMissing",
+        "HearLinkXeroDown",
+        "HearLinkXeroFenceLost",
+        "HearLinkXeroFailing",
+    }
+)
 
 Faults = dict[str, Callable[[World], AbstractContextManager[None]]]
 
