@@ -21,7 +21,15 @@ from tests.deploy.test_monitoring import existing_names
 
 _BIN = Path(sys.executable).parent
 _KNOWN_VARIABLES = {name for name, _, _ in (*VARIABLES, *CONSOLE_VARIABLES, *LOG_VARIABLES)}
-_SECRETS = {"DATABASE_URL", "KAFKA_CONFIG", "XERO_CLIENT_ID", "XERO_CLIENT_SECRET", "TOKEN_ENCRYPTION_KEYS"}
+_SECRETS = {
+    "DATABASE_URL",
+    "KAFKA_CONFIG",
+    "XERO_CLIENT_ID",
+    "XERO_CLIENT_SECRET",
+    "TOKEN_ENCRYPTION_KEYS",
+    "CONSOLE_SECRET_KEY",
+    "OIDC_CLIENT_SECRET",
+}
 # Kubernetes' own schemas don't know them.
 _CUSTOM = {"ScaledObject", "ServiceMonitor"}
 
@@ -161,7 +169,9 @@ def test_deployments_are_probed_spread_and_stopped_gracefully(manifests: list[di
         pod = deployment["spec"]["template"]
         (container,) = pod["spec"]["containers"]
         assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        # The console is ready when it answers: it waits for nothing, and says on its pages what is away.
+        is_console = container["args"] == ["console"]
+        assert container["readinessProbe"]["httpGet"]["path"] == ("/healthz" if is_console else "/readyz")
         assert pod["spec"]["terminationGracePeriodSeconds"] > STOP_SECONDS
         assert pod["spec"]["topologySpreadConstraints"]
         assert deployment["spec"]["selector"] in budgets
@@ -174,15 +184,16 @@ def test_deployments_are_probed_spread_and_stopped_gracefully(manifests: list[di
 
 def test_secrets_are_named_and_never_written(manifests: list[dict[str, Any]]) -> None:
     assert not list(of_kind(manifests, "Secret"))
-    (configuration,) = of_kind(manifests, "ConfigMap")
-    assert set(configuration["data"]) <= _KNOWN_VARIABLES - _SECRETS
+    for configuration in of_kind(manifests, "ConfigMap"):
+        assert set(configuration["data"]) <= _KNOWN_VARIABLES - _SECRETS
     for pod in pods(manifests):
         sources = [source for container in pod["spec"]["containers"] for source in container["envFrom"]]
         assert {"secretRef": {"name": "hearlink-xero"}} in sources
 
 
 def test_scaling_is_by_what_exists_and_of_what_exists(manifests: list[dict[str, Any]], deploy: Path) -> None:
-    names = {deployment["metadata"]["name"] for deployment in of_kind(manifests, "Deployment")}
+    # A handful of people look at the console.
+    names = {deployment["metadata"]["name"] for deployment in of_kind(manifests, "Deployment")} - {"console"}
     scaled = {each["spec"]["scaleTargetRef"]["name"]: each["spec"] for each in of_kind(manifests, "ScaledObject")}
     assert set(scaled) == names
     for spec in scaled.values():
@@ -193,11 +204,33 @@ def test_scaling_is_by_what_exists_and_of_what_exists(manifests: list[dict[str, 
     assert (deploy / "topics/topics.toml").is_file()
 
 
-def test_prometheus_finds_the_pods(manifests: list[dict[str, Any]]) -> None:
-    (service,) = of_kind(manifests, "Service")
+def test_services_find_their_pods(manifests: list[dict[str, Any]]) -> None:
+    services = {service["metadata"]["name"]: service for service in of_kind(manifests, "Service")}
     (monitor,) = of_kind(manifests, "ServiceMonitor")
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
-    for deployment in of_kind(manifests, "Deployment"):
-        labels = deployment["spec"]["template"]["metadata"]["labels"]
-        assert service["spec"]["selector"].items() <= labels.items()
+    metrics = services["hearlink-xero"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= metrics["metadata"]["labels"].items()
+    assert monitor["spec"]["endpoints"][0]["port"] == metrics["spec"]["ports"][0]["name"]
+    found = {
+        name: {
+            deployment["metadata"]["name"]
+            for deployment in of_kind(manifests, "Deployment")
+            if service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+        }
+        for name, service in services.items()
+    }
+    assert found == {"hearlink-xero": {"projection", "push"}, "console": {"console"}}
+
+
+def test_what_may_come_in_is_what_is_listened_on(manifests: list[dict[str, Any]]) -> None:
+    for policy in of_kind(manifests, "NetworkPolicy"):
+        wanted = policy["spec"]["podSelector"].get("matchLabels", {}).items()
+        for rule in policy["spec"].get("ingress", []):
+            allowed = {port["port"] for port in rule["ports"]}
+            listening = {
+                port["containerPort"]
+                for deployment in of_kind(manifests, "Deployment")
+                if wanted <= deployment["spec"]["template"]["metadata"]["labels"].items()
+                for container in deployment["spec"]["template"]["spec"]["containers"]
+                for port in container["ports"]
+            }
+            assert allowed == listening, policy["metadata"]["name"]
