@@ -1,6 +1,7 @@
 """Parts that fail under the running service: it waits, says so, and goes on by itself."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -79,9 +80,10 @@ def test_postgres_has_no_connections_left(arena: Arena, small_server: EmbeddedPo
         # While it is frozen, others take its places.
         worker.freeze()
         _end_sessions(watcher)
+        _wait_for_no_sessions(watcher)
         _crowd(crowd, small_server.url)
         worker.thaw()
-        wait_until(lambda: "too many clients" in worker.text(), worker.text)
+        wait_until(lambda: "too many clients" in worker.text(), worker.text, patience_seconds=60.0)
     arena.wait_until_quiet()
     _end(arena, worker)
 
@@ -179,18 +181,32 @@ def _wait_for_ready(worker: Worker, *, ready: bool) -> None:
     wait_until(is_so, worker.text, pause_seconds=0.2)
 
 
+# An ended session gives its place back a little after it is no longer listed.
+_REFUSALS = 10
+_SERVICE_SESSIONS = (
+    " from pg_stat_activity"
+    " where datname = 'chaos' and application_name like 'hearlink-xero%' and application_name not like '%chaos'"
+)
+
+
 def _end_sessions(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     """End all sessions in the database but those of this test, as a restart of the server does."""
-    connection.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity"
-        " where datname = 'chaos' and application_name like 'hearlink-xero%' and application_name not like '%chaos'"
-    )
+    connection.execute("select pg_terminate_backend(pid)" + _SERVICE_SESSIONS)
+
+
+def _wait_for_no_sessions(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Wait until those that were ended are gone."""
+    wait_until(lambda: connection.execute("select count(*)" + _SERVICE_SESSIONS).fetchone() == (0,))
 
 
 def _crowd(crowd: ExitStack, url: str) -> None:
-    """Take every connection that is left."""
-    while True:
+    """Take every connection that is left, and those that become free a moment later."""
+    refusals = 0
+    while refusals < _REFUSALS:
         try:
             crowd.enter_context(psycopg.connect(url))
         except psycopg.OperationalError:
-            return
+            refusals += 1
+            time.sleep(0.1)
+        else:
+            refusals = 0
