@@ -14,6 +14,7 @@ _OPERATIONS = {
     "invoice_update": "invoice",
     "invoice_authorise": "invoice",
     "credit_note_create": "credit_note",
+    "credit_note_allocate": "credit_note",
     "credit_note_void": "credit_note",
 }
 

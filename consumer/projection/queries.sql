@@ -129,6 +129,7 @@ set
     end,
     hold = case when stored.hold = 'in_doubt' then stored.hold end,
     attempts = 0,
+    unended_claims = 0,
     priority = excluded.priority * (not coalesce(stored.requested_revision > stored.synced_revision, false))::integer,
     trigger = case when stored.requested_revision > stored.synced_revision then 'manual' else excluded.trigger end,
     requested_revision = coalesce(excluded.requested_revision, stored.requested_revision),

@@ -3,7 +3,7 @@
 import msgspec
 
 from consumer.results import Outcome
-from consumer.sync.back_off import ATTEMPTS
+from consumer.sync.back_off import ATTEMPTS, CRASHES_MAX
 from consumer.sync.conclusions import Conclusions
 from consumer.sync.gate import Gate, Hold, decide
 from consumer.sync.job import Ending, Job, latest_patient
@@ -11,7 +11,7 @@ from consumer.sync.minutes import Minutes
 from consumer.sync.planner import Circumstances
 from consumer.sync.services import Services
 
-_IN_STEP = "Xero holds this order as it is in HearLink already; nothing had to be sent."
+_IN_STEP = "Nothing of this order has changed in HearLink since it was sent to Xero; nothing had to be sent."
 
 
 class TenantFacts(msgspec.Struct, frozen=True):
@@ -40,8 +40,11 @@ class Admission:
             self._conclusions.finish(job, Ending(hold=Hold.IN_DOUBT, free_attempt=True, keep_problem=True))
             return
         if job.row.hold == Hold.RETRY and job.row.attempts > ATTEMPTS:
-            # Calls with this order end without an answer, or the worker with them.
+            # Calls with this order end without an answer.
             self._conclusions.give_up(job)
+            return
+        if job.row.crashes > CRASHES_MAX:
+            self._conclusions.leave_alone(job)
             return
         gate = decide(job.order, job.settings, requested=job.row.requested, elsewhere=job.links.elsewhere)
         if gate.tenant_id is None:

@@ -60,6 +60,14 @@ class Conclusions:
         self._tell(job, problem)
         self.finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=problem))
 
+    def leave_alone(self, job: Job) -> None:
+        """End an order with which one worker after the other died: it may be what they die of."""
+        problem = self._services.catalogue.local(
+            "workers_died", order_id=job.row.order_id, crashes=str(job.row.crashes)
+        )
+        self._tell(job, problem)
+        self.finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=problem))
+
     def _wait_or_give_up(self, job: Job, problem: Problem) -> None:
         if is_hopeless(job.row.attempts, job.row.pending_seconds):
             self.give_up(job, problem.xero_message)

@@ -48,6 +48,8 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
     trigger: str
     actor: str | None
     attempts: int
+    # How often in a row a worker died, or lost the tenant, while it had this order in hand.
+    crashes: int
     problem_id: int | None
     problem_code: str | None
     hold: str | None
@@ -104,7 +106,7 @@ class Job:
         # Whether Xero may hold something of it that no link tells.
         self.is_uncertain = row.forgotten
         # How many elements a call with this order may have; shrinks after calls that failed as a whole.
-        self.batch_limit = _batch_limit(row.attempts) if row.hold == Hold.RETRY else BATCH_ELEMENTS
+        self.batch_limit = _batch_limit(row.attempts + row.crashes) if row.hold == Hold.RETRY else BATCH_ELEMENTS
 
     # What the log calls a sync that ended before any of its operations.
     whole_order = Operation.ORDER_SYNC

@@ -44,6 +44,16 @@ def link_after(
     )
 
 
+def shown_id(step: Step, xero_id: str | None) -> str | None:
+    """Return Xero's id that the log shows: the document's. People can't open an allocation, but its credit note."""
+    if step.stage is Stage.ALLOCATE:
+        return step.target_id
+    if step.stage is Stage.DEALLOCATE:
+        note_id: str | None = step.detail.get("credit_note_xero_id")
+        return note_id
+    return xero_id
+
+
 def success_message(step: Step, document: dict[str, Any]) -> str:
     """Say for people what was done; no patient is named."""
     number = step.body.get("InvoiceNumber") or step.body.get("CreditNoteNumber") or step.detail.get("number") or ""

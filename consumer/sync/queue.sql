@@ -92,28 +92,39 @@ select exists (
 )
 
 -- name: claim
--- The attempt is counted here, before anything is tried: an order that kills its worker gives up like any other.
+-- The attempt is counted here, before anything is tried. One that never came to an end is not counted again but goes on;
+-- an order with which that happens again and again travels alone, so that the others get through without it.
 with picked as (
-    select o.order_id
+    select o.order_id, o.unended_claims, row_number() over (order by o.priority, o.due_at, o.order_id) as place
     from unnest(%(clinic_ids)s::text[]) c (clinic_id)
     cross join lateral (
-        select i.order_id, i.priority, i.due_at from orders i
+        select i.order_id, i.priority, i.due_at, i.unended_claims from orders i
         where i.organisation_id = %(organisation_id)s and i.clinic_id = c.clinic_id and i.due_at <= now()
         order by i.priority, i.due_at
         limit %(limit)s
     ) o
-    order by o.priority, o.due_at
+    order by place
     limit %(limit)s
 ),
+chosen as (
+    select p.order_id
+    from picked p
+    where case
+        when (select f.unended_claims from picked f where f.place = 1) >= %(alone_from)s then p.place = 1
+        else p.unended_claims < %(alone_from)s
+    end
+),
 claimed as (
-    update orders o set attempts = o.attempts + 1
-    from (select order_id from orders join picked using (order_id) order by order_id for update of orders) p
+    update orders o
+    set attempts = o.attempts + case when o.unended_claims = 0 or o.attempts = 0 then 1 else 0 end,
+        unended_claims = o.unended_claims + 1
+    from (select order_id from orders join chosen using (order_id) order by order_id for update of orders) p
     where o.order_id = p.order_id
     returning o.*
 )
 select
     c.order_id, c.organisation_id, c.clinic_id, c.patient_id, c.revision, c.synced_revision, c.requested_revision, c.state::text,
-    c.trigger, c.actor, c.attempts, c.problem_id,
+    c.trigger, c.actor, c.attempts, c.unended_claims - 1 as crashes, c.problem_id,
     (select p.code from problem p where p.id = c.problem_id) as problem_code, c.hold, c.due_at, c.event_id, c.trace_parent, c.invoice_number, c.priority,
     extract(epoch from c.pending_since)::float8 as pending_since,
     -- Not from pending_since alone: a backlog that was just read may be old, and has failed nothing yet.
@@ -181,6 +192,7 @@ set synced_revision = case when r.synced then greatest(o.synced_revision, r.revi
         when r.free_attempt then greatest(o.attempts - 1, 0)
         else o.attempts
     end,
+    unended_claims = 0,
     requested_revision = case
         when r.answered and not r.called_again then null else o.requested_revision
     end,

@@ -21,16 +21,16 @@ from consumer.results import (
     open_problem,
     record,
 )
-from consumer.sync.gate import Hold
 from consumer.sync.intents import OpenElement, OpenIntent, leave_in_doubt, load_open_intents, settle
 from consumer.sync.lease import Lease
 from consumer.sync.link import Link, LinkKind
 from consumer.sync.link_store import save_links
 from consumer.sync.look_up import look_up
-from consumer.sync.outcome import link_after
+from consumer.sync.outcome import link_after, shown_id
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting
 from consumer.sync.step import Stage, Step
+from consumer.sync.stranger import stranger_problem
 from consumer.xero import BudgetSpentError, MaintenanceError, RateLimitedError, TenantClient, XeroError
 
 _QUERIES = load_queries(__file__, "recovery.sql")
@@ -49,7 +49,6 @@ class _Sender(msgspec.Struct, frozen=True):
     order_id: str
     clinic_id: str
     revision: int
-    hold: str | None
     actor: str | None
     attempts: int
     invoice_number: str | None
@@ -108,7 +107,7 @@ def _settle(
             if found is None:
                 continue
             entry, problem = found
-            if problem is not None and sender is not None and _waits_for(sender, verdict.element):
+            if problem is not None and sender is not None and _is_as_sent(sender, verdict.element):
                 problem_id = open_problem(connection, intent.organisation_id, lease.book, problem)
                 connection.execute(_QUERIES["hold"], {"order_id": entry.order_id, "problem_id": problem_id})
                 entry = msgspec.structs.replace(entry, problem_id=problem_id)
@@ -181,7 +180,7 @@ def _tell(
     if sighting.sight is Sight.DONE:
         message = f"{kinds[element.kind]} was found in Xero after its answer was lost; it was not sent again."
     elif sighting.sight is Sight.STRANGER:
-        problem = services.catalogue.local("number_taken_by_other", **values)
+        problem = stranger_problem(services.catalogue, services.hearlink_url, sighting, **values)
     elif sighting.sight is Sight.TWICE:
         problem = services.catalogue.local("two_of_ours", kind=kinds[element.kind].lower(), **values)
     elif sighting.sight is Sight.GONE and element.kind is not LinkKind.CONTACT:
@@ -203,7 +202,7 @@ def _tell(
         actor=None if sender is None else sender.actor,
         attempt=1 if sender is None else sender.attempts,
         invoice_number=None if sender is None else sender.invoice_number,
-        xero_id=sighting.xero_id,
+        xero_id=shown_id(verdict.step, sighting.xero_id),
         local_id=element.local_id,
         revision=element.revision,
         intent_id=intent.intent_id,
@@ -217,9 +216,9 @@ def _lock_senders(connection: Connection[Any], order_ids: Sequence[str]) -> dict
     return {row.order_id: row for row in rows}
 
 
-def _waits_for(sender: _Sender, element: OpenElement) -> bool:
-    """Whether the order still is as it was sent, or waits for the look-up: a newer state goes its own way."""
-    return sender.hold == Hold.IN_DOUBT or sender.revision == element.revision
+def _is_as_sent(sender: _Sender, element: OpenElement) -> bool:
+    """Whether the order still is as it was sent: what it has become since goes its own way, whatever came of this."""
+    return sender.revision == element.revision
 
 
 def _wake(connection: Connection[Any], organisation_id: str, certain: Sequence[_Verdict]) -> None:

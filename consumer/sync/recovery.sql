@@ -1,6 +1,6 @@
 -- name: lock_senders
 -- Locked by key order, as the projection writes: neither waits for the other for ever.
-select order_id, clinic_id, revision, hold, actor, greatest(attempts, 1) as attempts, invoice_number
+select order_id, clinic_id, revision, actor, greatest(attempts, 1) as attempts, invoice_number
 from orders
 where order_id = any(%(order_ids)s::text[])
 order by order_id

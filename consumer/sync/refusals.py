@@ -1,7 +1,5 @@
 """What Xero refused, element by element: sent again another way, found to be done already, or explained and held."""
 
-from urllib.parse import unquote
-
 import msgspec
 
 from consumer.results import Behaviour, Outcome, Problem, ProblemClass
@@ -10,10 +8,11 @@ from consumer.sync.job import Job
 from consumer.sync.link import Link, LinkStatus
 from consumer.sync.look_up import look_up
 from consumer.sync.minutes import Minutes
-from consumer.sync.outcome import link_after
+from consumer.sync.outcome import link_after, shown_id
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting, holds
 from consumer.sync.step import Stage, Step
+from consumer.sync.stranger import stranger_problem
 from consumer.xero import TenantClient, XeroError
 
 # After the plain name: with a short form of the patient's id, then with all of it.
@@ -131,10 +130,20 @@ class Refusals:
             # The first counts as ours, so that no third is made; a person sees to the other.
             self._remember(self._link(step, sighting.xero_id, sighting.document), refusal.jobs)
             self._fail(refusal, self._local(refusal, "two_of_ours", kind=_kind(step).lower()), intent_id)
+        elif _has_other_lines(step, sighting):
+            self._forget_lines(refusal)
         elif step.stage is Stage.INVOICE_UPDATE and sighting.document.get("Status") == "PAID":
             self._fail(refusal, self._local(refusal, "paid_in_xero", changed=", ".join(step.reasons)), intent_id)
         else:
             self._fail(refusal, refusal.problem, intent_id)
+
+    def _forget_lines(self, refusal: _Refusal) -> None:
+        """Have the invoice sent again with lines of its own: people replaced those that we knew."""
+        for job in refusal.jobs:
+            known = job.links.get(refusal.step.kind, refusal.step.local_id)
+            if known is not None:
+                link = msgspec.structs.replace(known, content_hash="", detail={**known.detail, "line_item_ids": {}})
+                self._remember(link, (job,))
 
     def _adopt(self, refusal: _Refusal, sighting: Sighting, intent_id: int | None) -> None:
         step = refusal.step
@@ -152,7 +161,7 @@ class Refusals:
                 Outcome.SUCCEEDED,
                 f"{_kind(step)} was found in Xero as HearLink wants it; nothing had to be sent again.",
                 tenant_id=self._tenant_id,
-                xero_id=link.xero_id,
+                xero_id=shown_id(step, link.xero_id),
                 local_id=step.local_id,
                 intent_id=intent_id,
             )
@@ -172,13 +181,14 @@ class Refusals:
         self._fail(refusal, self._local(refusal, "deleted_in_xero", kind=_kind(step)), intent_id)
 
     def _stranger(self, refusal: _Refusal, sighting: Sighting) -> Problem:
-        number = str(refusal.step.detail.get("number", ""))
-        prefix = f"{self._services.hearlink_url}/orders/"
-        url = str(sighting.document.get("Url") or "")
-        if url.startswith(prefix):
-            other = unquote(url.removeprefix(prefix))
-            return self._local(refusal, "number_taken_by_other_order", number=number, other_order_id=other)
-        return self._local(refusal, "number_taken_by_other", number=number)
+        return stranger_problem(
+            self._services.catalogue,
+            self._services.hearlink_url,
+            sighting,
+            order_id=refusal.jobs[0].row.order_id,
+            number=str(refusal.step.detail.get("number", "")),
+            xero_message=refusal.problem.xero_message,
+        )
 
     # Bookkeeping.
 
@@ -196,7 +206,7 @@ class Refusals:
                 message,
                 tenant_id=self._tenant_id,
                 problem=problem,
-                xero_id=step.target_id,
+                xero_id=shown_id(step, step.target_id),
                 local_id=step.local_id,
                 intent_id=intent_id,
             )
@@ -229,6 +239,13 @@ def _may_be_done(refusal: _Refusal) -> bool:
         return True
     # Someone may have made the same change by hand, or voided the invoice: one read tells for the whole call.
     return refusal.step.stage is Stage.INVOICE_UPDATE and refusal.problem.problem_class is ProblemClass.XERO
+
+
+def _has_other_lines(step: Step, sighting: Sighting) -> bool:
+    """Whether the step names lines of an invoice that has others by now."""
+    ours = {line["LineItemID"] for line in step.body.get("LineItems", ()) if "LineItemID" in line}
+    theirs = {line.get("LineItemID") for line in sighting.document.get("LineItems") or () if isinstance(line, dict)}
+    return step.stage is Stage.INVOICE_UPDATE and not ours <= theirs
 
 
 def _deleted_by_others(step: Step) -> bool:

@@ -17,6 +17,7 @@ from consumer.results import Outcome
 from consumer.settings import load_clinic_settings
 from consumer.sync import exchange
 from consumer.sync.admission import Admission, TenantFacts
+from consumer.sync.back_off import ALONE_FROM
 from consumer.sync.batching import Assignment, cut_into_calls, fits_a_call
 from consumer.sync.conclusions import Conclusions
 from consumer.sync.gate import Hold
@@ -25,7 +26,7 @@ from consumer.sync.job import ClaimedOrder, Ending, Job
 from consumer.sync.lease import Lease
 from consumer.sync.link_store import load_links
 from consumer.sync.minutes import Minutes
-from consumer.sync.outcome import link_after, success_message, warnings
+from consumer.sync.outcome import link_after, shown_id, success_message, warnings
 from consumer.sync.planning import bodies
 from consumer.sync.preparation import Preparation
 from consumer.sync.reconciliation import Reconciliation
@@ -120,6 +121,7 @@ class TenantPass:
                     "organisation_id": self._organisation_id,
                     "clinic_ids": self._clinic_ids,
                     "limit": ORDERS_PER_PASS,
+                    "alone_from": ALONE_FROM,
                     "tenant_id": self._tenant_id,
                 },
             ).fetchall()
@@ -279,7 +281,7 @@ class TenantPass:
                         Outcome.SUCCEEDED,
                         success_message(step, result.document),
                         tenant_id=self._tenant_id,
-                        xero_id=link.xero_id,
+                        xero_id=shown_id(step, link.xero_id),
                         local_id=step.local_id,
                         intent_id=intent.intent_id,
                         warnings=warnings(result, jobs[0].order, self._services.catalogue),

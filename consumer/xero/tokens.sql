@@ -2,7 +2,10 @@
 select
     connection.state,
     connection.access_token,
-    connection.access_expires_at > clock_timestamp() + make_interval(secs => %(margin_seconds)s) as fresh,
+    -- A token that lives for a minute only is not refreshed before each call.
+    connection.access_expires_at > clock_timestamp() + least(
+        make_interval(secs => %(margin_seconds)s), (connection.access_expires_at - connection.refreshed_at) / 4
+    ) as fresh,
     connection.disconnected_reason,
     connection.generation,
     -- Null = never listed: Xero decides. False = taken out of the connection.
@@ -17,7 +20,9 @@ select
     state,
     access_token,
     refresh_token,
-    access_expires_at > clock_timestamp() + make_interval(secs => %(margin_seconds)s) as fresh,
+    access_expires_at > clock_timestamp() + least(
+        make_interval(secs => %(margin_seconds)s), (access_expires_at - refreshed_at) / 4
+    ) as fresh,
     disconnected_reason,
     generation
 from xero_connection

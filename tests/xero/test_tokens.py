@@ -26,7 +26,10 @@ from consumer.xero import (
 from tests.xero.conftest import ORGANISATION, Access
 from tests.xero.raw_server import answering, http_answer
 
-_MAKE_OLD = "update xero_connection set access_expires_at = now() + interval '1 minute'"
+_MAKE_OLD = (
+    "update xero_connection set access_expires_at = now() + interval '1 minute', "
+    "refreshed_at = now() - interval '29 minutes'"
+)
 
 
 def key() -> str:
@@ -82,6 +85,15 @@ def test_a_token_near_its_end_is_refreshed_and_saved(access: Access) -> None:
     assert after[1] != before[1]
     assert access.tokens.access_token(ORGANISATION).value == token.value
     assert refreshes(access) == 1
+
+
+def test_a_token_that_never_lives_long_is_used_while_it_lives(access: Access) -> None:
+    with access.connections() as connection:
+        connection.execute(
+            "update xero_connection set access_expires_at = now() + interval '40 seconds', refreshed_at = now()"
+        )
+    access.tokens.access_token(ORGANISATION)
+    assert refreshes(access) == 0
 
 
 def test_many_workers_refresh_once(access: Access) -> None:

@@ -6,6 +6,7 @@ and Payments.
 
 import hashlib
 import re
+from collections.abc import Collection, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from urllib.parse import quote
@@ -99,17 +100,24 @@ def rename_body(patient: Patient, name: str, contact_id: str) -> dict[str, Any]:
 
 
 def invoice_body(
-    invoice: Invoice, settings: ClinicSettings, *, order_url: str, contact_id: str | None, line_item_ids: dict[str, str]
+    invoice: Invoice,
+    settings: ClinicSettings,
+    *,
+    order_url: str,
+    contact_id: str | None,
+    line_item_ids: Mapping[str, str],
+    discounted: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the invoice without its status.
 
-    Lines that Xero knows carry their LineItemID, so that what people set on them there (tracking) stays.
+    Lines that Xero knows carry their LineItemID, so that what people set on them there (tracking) stays; those of
+    `discounted` have, or may have, a discount there.
     """
     lines = []
     for line in invoice.lines:
         item = _line(line, settings)
         known = line_item_ids.get(line.line_id)
-        if line.discount or known is not None:
+        if line.discount or (known is not None and line.line_id in discounted):
             # Of a line that Xero knows, what is left out keeps its value: a discount that is gone must be said.
             item["DiscountAmount"] = line.discount or Decimal(0)
         if known is not None:

@@ -10,6 +10,8 @@ from consumer.sync.planning import bodies
 
 _MAPPING = frozenset({"AccountCode", "AccountID", "TaxType"})
 ANOTHER_INVOICE = "the order has another invoice now"
+# What can't change any more once something is applied to the document.
+FRAME = ("Date", "CurrencyCode", "LineAmountTypes")
 _MONEY = ("Quantity", "UnitAmount", "DiscountAmount", "TaxType")
 
 
@@ -17,7 +19,7 @@ def document_hashes(body: dict[str, Any], lines_of_order: Sequence[Line]) -> dic
     """Return the hashes of an invoice or credit note, made from `lines_of_order`.
 
     `content` is all of it, `order` what comes from the order alone (categories, not their accounts and tax rates),
-    `money` its amounts.
+    `money` its amounts, `lines` its lines with their accounts and tax rates and `frame` what Xero reads them by.
     """
     lines = [_essence(line) for line in body["LineItems"]]
     from_order = [
@@ -29,6 +31,8 @@ def document_hashes(body: dict[str, Any], lines_of_order: Sequence[Line]) -> dic
         "content": bodies.content_hash({**body, "LineItems": lines}),
         "order": bodies.content_hash({**body, "LineItems": from_order}),
         "money": bodies.content_hash({"lines": money, "types": body["LineAmountTypes"]}),
+        "lines": bodies.content_hash({"lines": lines}),
+        "frame": bodies.content_hash({field: body[field] for field in FRAME}),
     }
 
 

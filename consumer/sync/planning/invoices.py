@@ -1,6 +1,6 @@
 """The order's invoice: made, changed, authorised, or why not."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from consumer.orders import Invoice, Line
@@ -61,10 +61,16 @@ def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
         order_url=bodies.order_url(draft.circumstances.hearlink_url, order.order_id),
         contact_id=draft.contact_id(),
         line_item_ids={} if link is None else link.detail.get("line_item_ids", {}),
+        discounted=() if link is None else _discounted(link),
     )
     hashes = content.document_hashes(body, invoice.lines)
     needs_authorised = bool(draft.payments() or order.credit_notes)
-    detail = {**hashes, "number": invoice.number, "line_ids": [line.line_id for line in invoice.lines]}
+    detail = {
+        **hashes,
+        "number": invoice.number,
+        "line_ids": [line.line_id for line in invoice.lines],
+        "discounted": [line.line_id for line in invoice.lines if line.discount],
+    }
     if link is None:
         authorised = needs_authorised or draft.settings.invoice_status is InvoiceStatus.AUTHORISED
         draft.add(
@@ -98,7 +104,7 @@ def _update_invoice(
     *,
     authorise: bool,
 ) -> None:
-    element = {"InvoiceID": link.xero_id, **(body or {})}
+    element = {"InvoiceID": link.xero_id, **(_changed_part(link, body, hashes) if body is not None else {})}
     if authorise:
         # Left out otherwise: what people did to the status in Xero is theirs.
         element["Status"] = "AUTHORISED"
@@ -114,6 +120,22 @@ def _update_invoice(
         reasons=tuple(reasons),
         detail={**link.detail, **(detail if body is not None else {})},
     )
+
+
+def _changed_part(link: Link, body: dict[str, Any], hashes: dict[str, str]) -> dict[str, Any]:
+    """Return `body` without its lines and what they are read by, where those are as they were sent.
+
+    Xero leaves untouched what it isn't given, and takes a new reference or due date also for an invoice that was paid.
+    """
+    known = link.content_hash != "" and all(link.detail.get(part) == hashes[part] for part in ("lines", "frame"))
+    return {field: value for field, value in body.items() if not known or field not in {"LineItems", *content.FRAME}}
+
+
+def _discounted(link: Link) -> Collection[str]:
+    """Return the ids of the lines that have a discount in Xero, or of all of them where that isn't known."""
+    if link.content_hash == "" or "discounted" not in link.detail:
+        return tuple(link.detail.get("line_item_ids", {}))
+    return tuple(link.detail["discounted"])
 
 
 def _only_mapping_of_settled(draft: Draft, link: Link, hashes: dict[str, str]) -> bool:

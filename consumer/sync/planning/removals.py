@@ -29,7 +29,7 @@ def plan_removals(draft: Draft) -> None:
         elif not draft.takes_more():
             continue
         elif note_differs(draft, note, link):
-            _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_CREATE, "edited in HearLink")
+            _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_ALLOCATE, "edited in HearLink")
         else:
             allocation = draft.links.standing(LinkKind.ALLOCATION, link.local_id)
             if allocation is not None and draft.on_another_invoice(allocation):

@@ -1,0 +1,25 @@
+"""The number that an order wants belongs to another document in Xero: whose it is, in words."""
+
+from urllib.parse import unquote
+
+from consumer.results import Catalogue, Problem
+from consumer.sync.sighting import Sighting
+
+
+def stranger_problem(
+    catalogue: Catalogue,
+    hearlink_url: str,
+    sighting: Sighting,
+    *,
+    order_id: str,
+    number: str,
+    xero_message: str | None = None,
+) -> Problem:
+    """Say whether another order of HearLink holds the number, or a document that HearLink did not create."""
+    prefix = f"{hearlink_url}/orders/"
+    url = str(sighting.document.get("Url") or "")
+    values = {"order_id": order_id, "number": number}
+    if url.startswith(prefix):
+        other = unquote(url.removeprefix(prefix))
+        return catalogue.local("number_taken_by_other_order", xero_message=xero_message, other_order_id=other, **values)
+    return catalogue.local("number_taken_by_other", xero_message=xero_message, **values)
