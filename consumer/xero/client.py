@@ -29,11 +29,13 @@ from consumer.xero.payloads import BATCH_BYTES, IDEMPOTENCY_KEY_CHARACTERS, enco
 from consumer.xero.tokens import AccessToken, ConnectionSource, TokenKeyError
 from consumer.xero.transport import BearerAuth, HttpAnswer, Transport
 
-# Where a 503 or 429 doesn't say for how long.
-MAINTENANCE_SECONDS = 300.0
+# Where a 503 or 429 doesn't say for how long. Xero documents about five minutes for the last of its sentences alone.
+MAINTENANCE_SECONDS = {
+    "temporarily unavailable": 30.0,
+    "offline for maintenance": 120.0,
+    "organisation is offline": 300.0,
+}
 DEFAULT_WAIT_SECONDS = 60.0
-
-_MAINTENANCE_TEXTS = ("offline for maintenance", "temporarily unavailable", "organisation is offline")
 _SHOWN_BYTES = 500
 _log = structlog.get_logger()
 
@@ -272,9 +274,10 @@ def _is_doubtful(status: int) -> bool:
 
 def _raise_maintenance(answer: HttpAnswer) -> None:
     text = answer.body[:_SHOWN_BYTES].decode(errors="replace").strip()
-    if any(known in text.lower() for known in _MAINTENANCE_TEXTS):
-        wait_seconds = read_retry_after(answer.headers.get("Retry-After")) or MAINTENANCE_SECONDS
-        raise MaintenanceError(text.splitlines()[0], wait_seconds)
+    for known, seconds in MAINTENANCE_SECONDS.items():
+        if known in text.lower():
+            wait_seconds = read_retry_after(answer.headers.get("Retry-After")) or seconds
+            raise MaintenanceError(text.splitlines()[0], wait_seconds)
 
 
 def _error_document(answer: HttpAnswer) -> dict[str, Any]:

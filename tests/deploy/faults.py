@@ -107,7 +107,7 @@ class World:
             while not stop.wait(0.5):
                 self.send_order()
 
-        # Not Xero's documented 503: that one asks for five minutes of patience.
+        # Not Xero's documented 503: that one asks for patience.
         self.service.simulator.control.add_fault(Fault(kind="internal_error_before", path="/api.xro/", count=None))
         thread = threading.Thread(target=feed)
         thread.start()
