@@ -26,6 +26,7 @@ from consumer.results import producer_settings
 # For a question; the brokers answer one in milliseconds.
 KAFKA_SECONDS = 5.0
 DELIVERY_SECONDS = 10.0
+_SOON_SECONDS = 0.05
 _LIBRDKAFKA = logging.getLogger("librdkafka")
 
 
@@ -92,10 +93,12 @@ def ensure_topics(
         for topic in wanted
         if topic.name not in present
     ]
+    created = dict.fromkeys((topic.name for topic in wanted), False)
     if missing:
-        for future in admin.create_topics(missing, operation_timeout=KAFKA_SECONDS).values():
-            _created(future.result)
-    return {topic.name: topic.name not in present for topic in wanted}
+        futures = admin.create_topics(missing, operation_timeout=KAFKA_SECONDS)
+        created |= {name: _created(future.result) for name, future in futures.items()}
+        _await_topics(admin, created)
+    return created
 
 
 def unread_messages(
@@ -234,13 +237,22 @@ def _affordable(config: Mapping[str, str], replicas: int) -> dict[str, str]:
     return {name: value for name, value in config.items() if name != "min.insync.replicas" or replicas > int(value)}
 
 
-def _created(result: Callable[[], object]) -> None:
+def _created(result: Callable[[], object]) -> bool:
     try:
         result()
     except KafkaException as error:
         # Someone else was quicker.
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise
+        return False
+    return True
+
+
+def _await_topics(admin: AdminClient, names: Iterable[str]) -> None:
+    """Wait until the brokers tell of `names`: a moment after they took them in, and not before all know of it."""
+    until = time.monotonic() + KAFKA_SECONDS
+    while not set(names) <= existing_topics(admin).keys() and time.monotonic() < until:
+        time.sleep(_SOON_SECONDS)
 
 
 def _count_unread(consumer: Consumer, stored: Mapping[tuple[str, int], int], topics: Sequence[str]) -> dict[str, int]:
