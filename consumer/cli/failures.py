@@ -17,6 +17,7 @@ from consumer.results import CatalogueError
 from consumer.settings import SettingsError
 from consumer.xero import (
     AnswerLostError,
+    AppRefusedError,
     AuthorisationDeniedError,
     AuthorisationTimeoutError,
     DifferentOrganisationError,
@@ -27,7 +28,7 @@ from consumer.xero import (
     XeroError,
 )
 
-_MISUSED = (AddressError, ConfigurationError, SettingsError, TokenKeyError)
+_MISUSED = (AddressError, AppRefusedError, ConfigurationError, SettingsError, TokenKeyError)
 _UNREACHABLE = (
     KafkaUnreachableError,
     NotDeliveredError,

@@ -20,6 +20,7 @@ from consumer.xero.client import CallRecord, TokenSource, XeroClient
 from consumer.xero.description import describe_tenant
 from consumer.xero.errors import (
     AnswerLostError,
+    AppRefusedError,
     BudgetSpentError,
     DisconnectedError,
     MaintenanceError,
@@ -39,6 +40,7 @@ from consumer.xero.transport import Transport
 __all__ = [
     "AccessToken",
     "AnswerLostError",
+    "AppRefusedError",
     "Authorisation",
     "AuthorisationDeniedError",
     "AuthorisationRequest",

@@ -2,7 +2,8 @@
 
 XeroError
 ├── NotSentError            nothing left this machine: RETRY at leisure, also with the same Idempotency-Key
-│   └── BudgetSpentError    … because our own count says that the limit is reached: WAIT, costs no attempt
+│   ├── BudgetSpentError    … because our own count says that the limit is reached: WAIT, costs no attempt
+│   └── AppRefusedError     … because Xero knows no app of our id and secret: RETRY, someone must correct them
 ├── RateLimitedError        429; Xero wrote nothing: WAIT, costs no attempt
 ├── MaintenanceError        503 in one of the documented wordings: WAIT; a write is IN DOUBT as after any 5xx: LOOK UP
 ├── AnswerLostError         time-out, reset, 5xx, unreadable answer. A read: RETRY. A write is IN DOUBT: LOOK UP
@@ -42,6 +43,18 @@ class BudgetSpentError(NotSentError):
         super().__init__(f"The call budget of the tenant is spent ({window}): free again in {wait_seconds:.1f} s.")
         self.wait_seconds = wait_seconds
         self.window = window
+
+
+class AppRefusedError(NotSentError):
+    """The token endpoint refuses our app, `code` says how (`invalid_client`, …): its id or secret is wrong.
+
+    No order is to blame for that, and no call of theirs was sent.
+    """
+
+    def __init__(self, code: str, said: Sequence[str]) -> None:
+        words = " / ".join(said) or "no reason given"
+        super().__init__(f"Xero refuses the app ({code}): {words}. Check XERO_CLIENT_ID and XERO_CLIENT_SECRET.")
+        self.code = code
 
 
 class RateLimitedError(XeroError):

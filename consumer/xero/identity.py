@@ -6,7 +6,7 @@ from typing import Any
 
 from consumer.xero.answer import error_messages, read_document
 from consumer.xero.budget import read_retry_after
-from consumer.xero.errors import NotSentError, RequestRefusedError, XeroError
+from consumer.xero.errors import AppRefusedError, NotSentError, XeroError
 from consumer.xero.transport import HttpAnswer, Transport
 
 # Shorter than a transaction may lie idle: a refresh happens with the connection's row locked.
@@ -48,7 +48,7 @@ class IdentityClient:
         Raises:
             InvalidGrantError: it is used up, expired or revoked.
             NotSentError: Xero gave no usable answer; nothing that was to follow has been sent. Retry.
-            RequestRefusedError: the app's id or secret is wrong.
+            AppRefusedError: the app's id or secret is wrong.
         """
         return self._trade({"grant_type": "refresh_token", "refresh_token": refresh_token})
 
@@ -92,7 +92,7 @@ class IdentityClient:
         if error == "invalid_grant":
             raise InvalidGrantError("Xero no longer accepts the authorisation (invalid_grant).")
         if isinstance(error, str):
-            raise RequestRefusedError(answer.status, error, error_messages(document))
+            raise AppRefusedError(error, error_messages(document))
 
 
 def _document(answer: HttpAnswer) -> dict[str, Any]:

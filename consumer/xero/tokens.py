@@ -100,7 +100,7 @@ class Tokens:
         Raises:
             DisconnectedError: the organisation, or `tenant_id` of it, is not connected; Xero was not asked.
             NotSentError: the refresh failed for now.
-            RequestRefusedError: the app's id or secret is wrong.
+            AppRefusedError: the app's id or secret is wrong.
             TokenKeyError: no key opens the stored token.
             psycopg.Error: the database.
         """

@@ -46,3 +46,18 @@ class TestDisconnected:
         books.push()
         order = books.order()
         assert (order["hold"], order["requested_revision"], order["problem_id"]) == (None, None, None)
+
+
+def test_a_wrong_secret_of_our_app_is_no_orders_fault(books: Books) -> None:
+    control, app = books.simulator.control, books.simulator.client_id
+    control.register_app(app, "another secret")
+    control.expire_access_tokens()
+    books.connection.execute("update xero_connection set access_expires_at = now()")
+    books.save_invoice()
+    books.push()
+    assert books.order()["hold"] == "retry"
+    assert "XERO_CLIENT_SECRET" in books.log()[-1]["xero_message"]
+    control.register_app(app, books.simulator.client_secret)
+    books.settle()
+    assert books.invoice()["Status"] == "AUTHORISED"
+    assert books.open_problems() == []

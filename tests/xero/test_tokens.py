@@ -13,11 +13,11 @@ from psycopg.rows import TupleRow
 from consumer.sandbox.xero import Fault
 from consumer.xero import (
     AccessToken,
+    AppRefusedError,
     ConnectionSource,
     DisconnectedError,
     IdentityClient,
     NotSentError,
-    RequestRefusedError,
     TokenCipher,
     TokenKeyError,
     Tokens,
@@ -158,9 +158,10 @@ def test_trouble_on_the_way_is_no_disconnect(access: Access, answers: list[bytes
 
 def test_a_wrong_client_secret_is_no_disconnect(access: Access) -> None:
     run(access, _MAKE_OLD)
-    with pytest.raises(RequestRefusedError, match="invalid_client") as caught:
+    with pytest.raises(AppRefusedError, match="XERO_CLIENT_SECRET") as caught:
         tokens_at(access, access.simulator.url).access_token(ORGANISATION)
-    assert caught.value.kind == "invalid_client"
+    assert caught.value.code == "invalid_client"
+    assert not caught.value.sent
     assert access.state() == ("connected", None)
 
 
