@@ -129,13 +129,20 @@ select
     extract(epoch from c.pending_since)::float8 as pending_since,
     -- Not from pending_since alone: a backlog that was just read may be old, and has failed nothing yet.
     extract(epoch from now() - greatest(c.pending_since, c.projected_at))::float8 as pending_seconds,
-    coalesce(
-        (
-            select n.state -> 'patient' from orders n
-            where n.organisation_id = c.organisation_id and n.patient_id = c.patient_id
-            order by n.occurred_at desc limit 1
-        ),
-        c.state -> 'patient'
+    -- As last seen on any of their orders. This one's own row as it was claimed: where the claim waited for the
+    -- projection, the others' rows are older than it.
+    (
+        select seen.patient
+        from (
+            (
+                select n.state -> 'patient' as patient, n.occurred_at from orders n
+                where n.organisation_id = c.organisation_id and n.patient_id = c.patient_id and n.order_id <> c.order_id
+                order by n.occurred_at desc limit 1
+            )
+            union all
+            select c.state -> 'patient', c.occurred_at
+        ) seen
+        order by seen.occurred_at desc limit 1
     )::text as patient,
     exists (
         select from xero_intent_element e

@@ -1,7 +1,11 @@
 """Contacts and numbers: names that several have, names that change, numbers that others hold."""
 
+import threading
+import time
+
 import pytest
 
+from consumer.database import connect
 from tests.sync.books import Books, lines, patient
 
 
@@ -170,3 +174,24 @@ class TestNumbers:
         books.push()
         assert books.failure()["problem"] == "currency_mismatch"
         assert books.calls() == []
+
+
+def test_a_rename_that_is_projected_while_its_order_is_claimed_is_not_missed(books: Books) -> None:
+    books.save_invoice()
+    books.push()
+    books.save_invoice(**lines("50.0000"))
+    ours = books.connection
+    with connect(books.database_url, name="projection", autocommit=False) as projecting:
+        books.connection = projecting
+        books.patients["order-1"] = patient("patient-of-order-1", last_name="Renamed")
+        books.save_invoice(**lines("55.0000"))
+        books.connection = ours
+        pushing = threading.Thread(target=books.push)
+        pushing.start()
+        with connect(books.database_url, name="test") as watching:
+            while not watching.execute("select from pg_locks where not granted").fetchall():
+                time.sleep(0.01)
+        projecting.commit()
+        pushing.join()
+    assert books.invoice()["Total"] == 55
+    assert books.contact()["Name"] == "Test Renamed"
