@@ -82,7 +82,7 @@ def _as_grafana_asks(query: str) -> str:
 def _watch(prometheus: Prometheus, panels: _Panels, world: World, all_faults: Faults) -> dict[str, set[str]]:
     """Return for each fault which alerts besides its own began to fire."""
     prometheus.wait(lambda: len(prometheus.query("hearlink_xero_build_info")) == 2, "both processes are scraped")
-    world.send_order()
+    world.send_orders()
     world.service.wait_until_quiet()
     world.service.expect("retry", "--order", "fault-1")
     seen = prometheus.firing()
