@@ -1,14 +1,19 @@
 """Database connections to borrow for a moment: one for each thread, opened when it first asks, anew when it broke."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from consumer.database import connect
+
+# Within so short a time a server that went away would be news to anyone.
+_TRUSTED_SECONDS = 0.5
 
 
 class ThreadConnections:
@@ -31,8 +36,8 @@ class ThreadConnections:
         Raises:
             psycopg.OperationalError: the database can't be reached.
         """
-        connection: Connection[TupleRow] | None = getattr(self._local, "connection", None)
-        if connection is None or connection.closed:
+        connection = self._living()
+        if connection is None:
             connection = connect(self._database_url, name=self._name)
             self._local.connection = connection
             with self._lock:
@@ -44,6 +49,23 @@ class ThreadConnections:
             if not connection.closed and connection.info.transaction_status is not TransactionStatus.IDLE:
                 connection.close()
             raise
+        finally:
+            self._local.used_at = time.monotonic()
+
+    def _living(self) -> Connection[TupleRow] | None:
+        """Return this thread's connection; None where it has none, or lost it while it was not looking."""
+        connection: Connection[TupleRow] | None = getattr(self._local, "connection", None)
+        if connection is None or connection.closed:
+            return None
+        if time.monotonic() - self._local.used_at < _TRUSTED_SECONDS:
+            return connection
+        try:
+            connection.execute("select 1")
+        except psycopg.OperationalError:
+            # Found out now, it costs a new connection; in the midst of a call, it would cost a look-up in Xero.
+            connection.close()
+            return None
+        return connection
 
     def close(self) -> None:
         """Close all connections."""

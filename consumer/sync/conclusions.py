@@ -31,7 +31,8 @@ class Conclusions:
         job.ending = ending
         self._minutes.finish(job)
         # What waited for a person, or was held by a problem, says nothing of how quick the service is.
-        by_itself = job.row.shown_trigger is Trigger.AUTO and job.called
+        # What had to be tried again, or looked up, is late all the same.
+        by_itself = job.called and (job.row.shown_trigger is Trigger.AUTO or job.row.hold == Hold.RETRY)
         if ending.synced and by_itself and job.row.pending_since is not None:
             self._services.metrics.order_synced(max(time.time() - job.row.pending_since, 0.0))
 

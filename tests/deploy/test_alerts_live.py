@@ -92,7 +92,12 @@ def _watch(prometheus: Prometheus, panels: _Panels, world: World, all_faults: Fa
         # Another fault's aftermath may have set it off: its own beginning would not be seen.
         prometheus.wait(partial(_is_silent, alert, prometheus), f"{alert} is silent before its own fault")
         with fault(world):
-            prometheus.wait(partial(_began, alert, prometheus, seen), alert)
+            try:
+                prometheus.wait(partial(_began, alert, prometheus, seen), alert)
+            except AssertionError as error:
+                lines = world.front.text.splitlines()[-30:]
+                error.add_note("\n".join([str(world.service.status()), "the process' last lines:", *lines]))
+                raise
             panels.ask()
             found[alert] = {name for name, _ in prometheus.firing() - seen} - {alert}
         if alert in SHAKING:

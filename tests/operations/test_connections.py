@@ -50,3 +50,15 @@ def test_nobody_inherits_an_open_transaction(database_url: str) -> None:
     with connections.borrow() as connection:
         assert connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
     connections.close()
+
+
+def test_a_connection_that_broke_while_nobody_looked_is_replaced_unseen(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.operations.connections._TRUSTED_SECONDS", 0.0)
+    connections = ThreadConnections(database_url, "test")
+    with psycopg.connect(database_url, autocommit=True) as administrator:
+        administrator.execute("select pg_terminate_backend(%s)", [backend(connections)])
+    with connections.borrow() as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+    connections.close()
