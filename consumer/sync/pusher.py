@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -60,7 +61,9 @@ class Pusher:
         presence = self._presence(owner)
         if presence is None:
             return
-        with presence:
+        with ExitStack() as ending:
+            # Only its end: it is there already, and to enter it again would ask a database that may be away by now.
+            ending.push(presence)
             threads = [
                 threading.Thread(target=self._serve, args=(presence, f"push-{number}"), name=f"push-{number}")
                 for number in range(self._threads)
@@ -75,11 +78,14 @@ class Pusher:
                     thread.join()
 
     def _presence(self, owner: str) -> Presence | None:
+        presence = Presence(self._database_url, owner)
         while not self._stop.is_set():
             try:
-                return Presence(self._database_url, owner).__enter__()
+                presence.assure()
             except psycopg.Error as error:
                 self._wait_for_database(error)
+            else:
+                return presence
         return None
 
     def _listen(self, presence: Presence) -> None:
