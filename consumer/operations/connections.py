@@ -40,6 +40,8 @@ class ThreadConnections:
         if connection is None:
             connection = connect(self._database_url, name=self._name)
             self._local.connection = connection
+            # A borrower may borrow again before the connection is given back for the first time.
+            self._local.used_at = time.monotonic()
             with self._lock:
                 self._opened = [*(opened for opened in self._opened if not opened.closed), connection]
         try:
@@ -58,6 +60,9 @@ class ThreadConnections:
         if connection is None or connection.closed:
             return None
         if time.monotonic() - self._local.used_at < _TRUSTED_SECONDS:
+            return connection
+        if connection.info.transaction_status is not TransactionStatus.IDLE:
+            # Lent already, in the midst of a transaction, whose owner finds out by himself.
             return connection
         try:
             connection.execute("select 1")

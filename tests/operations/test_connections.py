@@ -62,3 +62,23 @@ def test_a_connection_that_broke_while_nobody_looked_is_replaced_unseen(
     with connections.borrow() as connection:
         assert connection.execute("select 1").fetchone() == (1,)
     connections.close()
+
+
+def test_a_thread_may_borrow_while_it_borrows(database_url: str) -> None:
+    connections = ThreadConnections(database_url, "test")
+    with connections.borrow() as first, connections.borrow() as second:
+        assert second is first
+    connections.close()
+
+
+def test_a_transaction_is_not_disturbed_by_a_second_borrower(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.operations.connections._TRUSTED_SECONDS", 0.0)
+    connections = ThreadConnections(database_url, "test")
+    with connections.borrow() as first, first.transaction():
+        with pytest.raises(psycopg.errors.DivisionByZero), first.transaction():
+            first.execute("select 1 / 0")
+        with connections.borrow() as second:
+            assert second is first
+    connections.close()
