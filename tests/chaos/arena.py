@@ -258,20 +258,24 @@ class Arena:
 
     # What came of it.
 
-    def check(self, *, with_topic: bool = True) -> Report:
-        published = self.published_log_ids() if with_topic else None
+    def check(self, *, log_lost_rows: bool = False) -> Report:
+        """Compare all that was published with what Xero holds and the log tells.
+
+        `log_lost_rows`: the topic of the log tells more than its table.
+        """
+        results = self.published_results()
+        published = None if log_lost_rows else [(result.order_id, result.log_id) for result in results]
+        told_elsewhere = {result.xero_id for result in results if result.xero_id} if log_lost_rows else set()
         ledgers = [self.simulator.control.ledger(tenant_id) for tenant_id in self.tenant_ids]
         with self.connect() as connection:
-            return check(self.truths, ledgers, connection, published_log_ids=published)
+            return check(self.truths, ledgers, connection, published_log_ids=published, told_elsewhere=told_elsewhere)
 
-    def published_log_ids(self) -> list[tuple[str, int]]:
-        """Order id and log id of each message of the sync-log topic."""
+    def published_results(self) -> list[SyncLogResult]:
+        """All messages of the sync-log topic; those of one order in their order."""
         decoder = MessageDecoder(self._schemas)
-        found = []
-        for value in self.read_topic(self.environment["SYNC_LOG_TOPIC"]):
-            result = decoder.decode(SyncLogResult, value)
-            found.append((result.order_id, result.log_id))
-        return found
+        return [
+            decoder.decode(SyncLogResult, value) for value in self.read_topic(self.environment["SYNC_LOG_TOPIC"])
+        ]
 
     def read_topic(self, topic: str) -> list[bytes]:
         """All values of a topic; those of one key in their order."""
