@@ -273,9 +273,7 @@ class Arena:
     def published_results(self) -> list[SyncLogResult]:
         """All messages of the sync-log topic; those of one order in their order."""
         decoder = MessageDecoder(self._schemas)
-        return [
-            decoder.decode(SyncLogResult, value) for value in self.read_topic(self.environment["SYNC_LOG_TOPIC"])
-        ]
+        return [decoder.decode(SyncLogResult, value) for value in self.read_topic(self.environment["SYNC_LOG_TOPIC"])]
 
     def read_topic(self, topic: str) -> list[bytes]:
         """All values of a topic; those of one key in their order."""
