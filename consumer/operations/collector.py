@@ -79,6 +79,8 @@ class Collector(BaseCollector):
             yield _single(table.LAST_POLL, projection.last_poll + offset)
             joining_since = self._assembly.metrics.joining_since
             yield _single(table.GROUP_JOINING, 0.0 if joining_since is None else time.monotonic() - joining_since)
+            if self._assembly.metrics.brokers_connected is not None:
+                yield _single(table.BROKERS_CONNECTED, self._assembly.metrics.brokers_connected)
             yield from self._lag(projection.lag())
         if pusher is not None:
             # A round may serve one tenant for long: each of its calls is a sign of life.

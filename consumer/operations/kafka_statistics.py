@@ -11,6 +11,7 @@ _MILLISECONDS = 1_000
 class BrokerStatistics(NamedTuple):
     """One broker; the counts only grow, as long as the client lives."""
 
+    is_connected: bool
     round_trip_seconds: float
     round_trip_p99_seconds: float
     throttle_seconds: float
@@ -26,6 +27,11 @@ class KafkaStatistics(NamedTuple):
     queue_messages: int
     queue_bytes: int
     brokers: dict[str, BrokerStatistics]
+
+    @property
+    def brokers_connected(self) -> int:
+        """How many brokers there is a connection to; 0 = Kafka is away."""
+        return sum(broker.is_connected for broker in self.brokers.values())
 
 
 def read_statistics(text: str) -> KafkaStatistics:
@@ -61,6 +67,7 @@ def read_statistics(text: str) -> KafkaStatistics:
 def _broker(broker: dict[str, Any]) -> BrokerStatistics:
     round_trip = broker.get("rtt", {})
     return BrokerStatistics(
+        is_connected=broker.get("state") == "UP",
         round_trip_seconds=round_trip.get("avg", 0) / _MICROSECONDS,
         round_trip_p99_seconds=round_trip.get("p99", 0) / _MICROSECONDS,
         throttle_seconds=broker.get("throttle", {}).get("avg", 0) / _MILLISECONDS,

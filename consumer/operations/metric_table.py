@@ -140,6 +140,9 @@ GROUP_JOINING = _looked_up(
     "seconds",
     "How long the consumer group has been settling who reads what; 0 = it is settled.",
 )
+BROKERS_CONNECTED = _looked_up(
+    "brokers_connected", "brokers", "Brokers that the consumer has a connection to; 0 = Kafka is away."
+)
 FETCH_QUEUE_MESSAGES = _gauge("fetch_queue_messages", "messages", "Messages fetched from Kafka and not taken yet.")
 FETCH_QUEUE_BYTES = _gauge("fetch_queue_bytes", "bytes", "Their size.")
 BROKER_ROUND_TRIP = _gauge(
@@ -166,7 +169,6 @@ ORDERS_FINISHED = _counter(
     "orders_finished_total",
     "orders",
     "Orders that left a pass: synced, failed, waiting, held, in_doubt.",
-    "tenant",
     "result",
 )
 CALL_ELEMENTS = _histogram(

@@ -15,6 +15,7 @@ from consumer.operations.metric_table import Kind, Metric
 from consumer.results import OutboxTopic
 from consumer.xero import CallRecord
 
+_ORDER_RESULTS = ("synced", "failed", "waiting", "held", "in_doubt")
 _REASONS = ("database", "broker", "turn")
 _OK, _REDIRECT, _REFUSED, _LIMITED, _SERVER = 200, 300, 400, 429, 500
 
@@ -38,10 +39,14 @@ class Metrics:
         self.waiting_for: str | None = None
         # Monotonic time since when the group isn't settled.
         self.joining_since: float | None = None
+        # None before the client first told of itself.
+        self.brokers_connected: int | None = None
         self._broker_failures: Counts[tuple[str, str]] = Counts()
         # A rise from nothing is no rise to Prometheus: what an alert watches begins at 0.
         for kind in ("offset", "lease"):
             self._add(table.FENCES_LOST, 0, kind)
+        for result in _ORDER_RESULTS:
+            self._add(table.ORDERS_FINISHED, 0, result)
         self._set(table.BUILD_INFO, 1, version("hearlink-xero"), platform.python_version())
 
     # ProjectionMetrics
@@ -90,6 +95,7 @@ class Metrics:
         """See `ProjectionMetrics`."""
         found = read_statistics(text)
         self.joining_since = (self.joining_since or time.monotonic()) if found.is_joining else None
+        self.brokers_connected = found.brokers_connected
         self._set(table.FETCH_QUEUE_MESSAGES, found.queue_messages)
         self._set(table.FETCH_QUEUE_BYTES, found.queue_bytes)
         for name, broker in found.brokers.items():
@@ -107,10 +113,10 @@ class Metrics:
 
     # SyncMetrics
 
-    def order_finished(self, tenant_id: str, result: str) -> None:
+    def order_finished(self, result: str) -> None:
         """See `SyncMetrics`."""
         self.last_push_sign = time.monotonic()
-        self._add(table.ORDERS_FINISHED, 1, tenant_id, result)
+        self._add(table.ORDERS_FINISHED, 1, result)
 
     def order_synced(self, seconds: float) -> None:
         """See `SyncMetrics`."""

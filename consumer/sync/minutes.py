@@ -155,7 +155,7 @@ class Minutes:
         metrics = self._services.metrics
         for job in self._finished:
             ending = _ending(job)
-            metrics.order_finished(self._lease.book, _result(ending))
+            metrics.order_finished(_result(ending))
             if ending.hold is Hold.RETRY and ending.problem is not None:
                 metrics.retry_scheduled(ending.problem.problem_class.value)
 

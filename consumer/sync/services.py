@@ -11,7 +11,7 @@ from consumer.xero.budget import CALL_SECONDS
 class SyncMetrics(Protocol):
     """What the sync tells about itself; the operations room binds it to Prometheus."""
 
-    def order_finished(self, tenant_id: str, result: str) -> None:
+    def order_finished(self, result: str) -> None:
         """An order left a pass: synced, failed, waiting, held or in_doubt."""
 
     def order_synced(self, seconds: float) -> None:
@@ -33,7 +33,7 @@ class SyncMetrics(Protocol):
 class SilentMetrics:
     """Counts nothing: for commands that only look."""
 
-    def order_finished(self, tenant_id: str, result: str) -> None:
+    def order_finished(self, result: str) -> None:
         """Count nothing."""
 
     def order_synced(self, seconds: float) -> None:

@@ -47,13 +47,17 @@ class Answer:
 
 @dataclass
 class Service:
-    """Commands run with `environment`; `simulator` is the Xero that they speak with."""
+    """Commands run with `environment`; `simulator` is the Xero that they speak with.
+
+    `command` is what `start` runs.
+    """
 
     environment: dict[str, str]
     simulator: XeroSimulator
     folder: Path
     sequences: dict[str, int] = field(default_factory=dict)
     tenant_id: str = ""
+    command: list[str] = field(default_factory=lambda: [*COMMAND])
 
     def run(self, *arguments: str, stdin: str = "", environment: Mapping[str, str] | None = None) -> Answer:
         """Run a command in this process."""
@@ -184,7 +188,7 @@ class Running:
     def __init__(self, service: Service, arguments: tuple[str, ...]) -> None:
         self._log = service.folder / f"run-{time.monotonic_ns()}.log"
         with self._log.open("w") as log:
-            self.process = subprocess.Popen([*COMMAND, "run", *arguments], env=service.environment, stderr=log)
+            self.process = subprocess.Popen([*service.command, "run", *arguments], env=service.environment, stderr=log)
 
     def __enter__(self) -> Self:
         return self

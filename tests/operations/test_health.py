@@ -47,7 +47,7 @@ def test_a_loop_that_stands_still_while_postgres_answers_is_stuck(
     alive, answer = health.liveness()
     assert not alive
     assert "has not gone round" in answer["push"]["reason"]
-    parts.metrics.order_finished(TENANT, "synced")
+    parts.metrics.order_finished("synced")
     assert health.liveness()[0]
 
 
@@ -175,6 +175,7 @@ def test_what_is_shown_is_what_the_table_declares(
     assert offline.database_url
     insert_organisation(connection)
     running.projection = parts.projection()
+    parts.metrics.statistics("{}")
     shown = {family.name for family in parts.metrics.registry.collect() if family.name.startswith(table.PREFIX)}
     declared = {metric.full_name.removesuffix("_total") for metric in table.TABLE}
     assert shown == declared

@@ -12,7 +12,10 @@ from consumer.operations.running import Running
 from consumer.sandbox.broker import Broker
 from tests.fixtures.kafka import CreateTopic
 
-_BROKER = '{"nodeid": %d, "source": "%s", "rtt": {"avg": 2000, "p99": 9000}, "throttle": {"avg": 50}, "rxerrs": 3}'
+_BROKER = (
+    '{"nodeid": %d, "source": "%s", "state": "UP", "rtt": {"avg": 2000, "p99": 9000}, "throttle": {"avg": 50}, '
+    '"rxerrs": 3}'
+)
 
 
 def statistics(join_state: str) -> str:
@@ -29,6 +32,7 @@ def statistics(join_state: str) -> str:
 def test_units_and_what_is_listed_twice() -> None:
     found = read_statistics(statistics("steady"))
     assert (found.is_joining, found.rebalances, found.queue_messages, found.queue_bytes) == (False, 2, 7, 700)
+    assert found.brokers_connected == 1
     (broker,) = found.brokers.values()
     assert (broker.round_trip_seconds, broker.round_trip_p99_seconds, broker.throttle_seconds) == (0.002, 0.009, 0.05)
     assert broker.failures == {"send": 0, "receive": 3, "time_out": 0, "disconnect": 0}
@@ -51,6 +55,7 @@ def test_a_real_consumer_speaks_so(
     assert read_statistics(texts[0]).is_joining
     assert not found.is_joining, found
     assert found.brokers, kafka.description
+    assert found.brokers_connected >= 1
     assert all(0 < broker.round_trip_seconds < 5 for broker in found.brokers.values() if broker.round_trip_seconds)
 
 

@@ -48,7 +48,7 @@ def test_everything_that_the_rooms_tell_is_counted() -> None:
     metrics.rebalance("assigned", 6)
     metrics.rebalance("revoked", 2)
     metrics.waiting(reason="postgres", seconds=1.0)
-    metrics.order_finished("tenant-1", "synced")
+    metrics.order_finished("synced")
     metrics.order_synced(0.2)
     metrics.batch_sent("invoice_create", 40)
     metrics.lease_lost()
@@ -73,7 +73,8 @@ def test_everything_that_the_rooms_tell_is_counted() -> None:
         'rebalances_total{kind="assigned"}': 1,
         "assigned_partitions": 4,
         'waiting_seconds_total{part="postgres"}': 1,
-        'orders_finished_total{result="synced",tenant="tenant-1"}': 1,
+        'orders_finished_total{result="synced"}': 1,
+        'orders_finished_total{result="failed"}': 0,
         "sync_latency_seconds_sum": 0.2,
         'call_elements_sum{stage="invoice_create"}': 40,
         'retries_total{problem_class="transient"}': 1,

@@ -64,6 +64,12 @@ KAFKA = Board(
             "Are the brokers well?",
             (
                 Panel(
+                    "Brokers connected",
+                    "short",
+                    "How many brokers the consumer has a connection to; 0 = Kafka is away.",
+                    (("min by (instance) (M_brokers_connected)", "{{instance}}"),),
+                ),
+                Panel(
                     "Round trip",
                     "s",
                     "How long a broker takes to answer the consumer. Fetches wait up to 0.1 s for messages.",
