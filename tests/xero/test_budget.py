@@ -10,7 +10,6 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
-from requests.structures import CaseInsensitiveDict
 
 from consumer.database import connect
 from consumer.sandbox.xero import Limits, XeroSimulator
@@ -26,7 +25,6 @@ from consumer.xero import (
     Wait,
     XeroClient,
 )
-from consumer.xero.budget import read_observation, read_retry_after
 
 _TENANT = "tenant-1"
 _AGE = """
@@ -375,29 +373,3 @@ def test_processes_together_never_pass_the_limit_at_xero(database_url: str) -> N
         assert {call["status"] for call in simulator.control.calls()} == {200}
     with connect(database_url, name="test") as connection:
         assert connection.execute("select count(*) from xero_call where ended_at is null").fetchone() == (0,)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("26", 26), ("0", 1), ("-5", 1), ("1e9", 86_400), ("nan", None), ("soon", None), ("", None), (None, None)],
-)
-def test_retry_after_is_read_with_care(text: str | None, seconds: float | None) -> None:
-    assert read_retry_after(text) == seconds
-
-
-def test_retry_after_may_be_a_date() -> None:
-    assert read_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 1
-
-
-def test_headers_are_read_whatever_their_case() -> None:
-    headers = CaseInsensitiveDict(
-        {
-            "x-minlimit-remaining": "0",
-            "X-DAYLIMIT-REMAINING": "many",
-            "x-rate-limit-problem": "Minute",
-            "retry-after": "26",
-        }
-    )
-    assert read_observation(429, headers) == Observation(
-        refused=True, minute_remaining=0, day_remaining=None, problem="minute", retry_after_seconds=26
-    )
