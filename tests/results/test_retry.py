@@ -28,7 +28,7 @@ from consumer.sandbox.broker import Broker
 from consumer.sandbox.processes import free_port
 from tests.fixtures.kafka import CreateTopic
 from tests.results.conftest import TOPICS, InsertOrder, make_entry
-from tests.results.test_relay import read
+from tests.results.relay_world import read
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
 
