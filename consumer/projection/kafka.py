@@ -21,6 +21,8 @@ _CONSUMER: dict[str, Any] = {
     # An offset that the log doesn't have must be seen, never jumped over.
     "auto.offset.reset": "error",
     "allow.auto.create.topics": False,
+    # A topic that the broker asked did not know yet, or new partitions, are found this soon, not after five minutes.
+    "topic.metadata.refresh.interval.ms": 5_000,
     "isolation.level": "read_committed",
     "check.crcs": True,
     # What lies ready in memory is bounded, whatever the backlog; enough for several batches.

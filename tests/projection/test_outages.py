@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from consumer.contract import Encoder, Registry, Schemas
 from consumer.database import connect, migrate
@@ -19,6 +19,17 @@ from tests.fixtures.proxy import TcpProxy
 from tests.projection.world import World, event, wait_until
 
 __all__ = ["registry"]
+
+
+def test_a_topic_and_partitions_that_come_later_are_read_soon(world: World) -> None:
+    admin = AdminClient({"bootstrap.servers": world.bootstrap_servers})
+    world.retry_topic = f"late.{world.retry_topic}"
+    with world.running() as running:
+        wait_until(lambda: running.metrics.counts["assigned"] == 4)
+        admin.create_topics([NewTopic(world.retry_topic, 1, 1)])[world.retry_topic].result(30)
+        wait_until(lambda: running.metrics.counts["assigned"] == 5)
+        admin.create_partitions([NewPartitions(world.orders_topic, 6)])[world.orders_topic].result(30)
+        wait_until(lambda: running.metrics.counts["assigned"] == 7)
 
 
 def test_a_restart_of_postgres_is_waited_for(world: World, own_postgres: EmbeddedPostgres) -> None:
