@@ -71,11 +71,14 @@ class Admission:
                 self._minutes.log(entry)
             else:
                 self._minutes.skip(entry)
+        # What failed before has not been tried again: a change of the order alone mends nothing in Xero.
+        still_fails = gate.hold in {Hold.MANUAL, Hold.DISABLED} and not gate.failed and job.row.problem_id is not None
         ending = Ending(
-            hold=gate.hold,
+            hold=Hold.PROBLEM if still_fails else gate.hold,
             synced=gate.done,
             answered=True,
             free_attempt=True,
+            keep_problem=still_fails,
             problem=problem if gate.failed else None,
         )
         self._conclusions.finish(job, ending)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.sync.books import CLINIC, ORGANISATION, Books, line, lines
 
 
@@ -112,6 +114,23 @@ class TestOneOrdersTroubleIsItsOwn:
         books.push()
         assert books.failure("order-1")["problem"] in {"unexpected", "not_in_catalogue"}
         assert books.invoice("WH-order-2")["Status"] == "AUTHORISED"
+
+
+@pytest.mark.parametrize("change", [{"mode": "manual"}, {"synchronisation_enabled": False}])
+def test_what_failed_stays_failed_until_it_is_tried_again(books: Books, change: dict[str, Any]) -> None:
+    books.settings(services_revenue_account="240")
+    books.save_invoice()
+    books.push()
+    books.settings(**change)
+    books.save_payment()
+    books.push()
+    assert (books.order()["hold"], books.open_problems()) == ("problem", [("account_archived", 1)])
+    books.simulator.control.restore_account(books.tenant_id, "240")
+    books.settings(mode="manual", synchronisation_enabled=True)
+    books.retry("order-1")
+    books.push()
+    assert (books.order()["hold"], books.open_problems()) == (None, [])
+    assert books.invoice()["Status"] == "PAID"
 
 
 def test_an_organisation_without_settings_gets_no_rows(books: Books) -> None:
