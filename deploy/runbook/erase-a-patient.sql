@@ -2,36 +2,76 @@
 \set ON_ERROR_STOP on
 begin;
 
+create temporary table erased_order on commit drop as
+select order_id from orders where organisation_id = :'organisation' and patient_id = :'patient';
+
 -- The projection's state: what identifies the person goes, the sums stay.
 update orders
 set state = jsonb_set(state, '{patient}', jsonb_build_object('patient_id', patient_id, 'first_name', '', 'last_name', ''))
 where organisation_id = :'organisation' and patient_id = :'patient' and state ? 'patient';
 
--- Notes of calls: bodies as they were sent.
+-- Notes of calls that are settled: bodies as they were sent, the names that later plans would have needed, and the
+-- hashes by which a guess could be proved. Of calls still open the body is needed for the look-up: see the end.
+create temporary table erased_call on commit drop as
+select distinct e.intent_id
+from xero_intent_element e
+join xero_intent i on i.id = e.intent_id
+where i.organisation_id = :'organisation'
+  and e.settled
+  and (e.patient_id = :'patient' or e.order_id in (select order_id from erased_order));
+
 update xero_intent_element
-set detail = detail - 'body'
+set detail = (detail - 'body' - 'name' - 'full_name' - 'refused_name' - 'details')
+    #- '{detail,name}' #- '{detail,full_name}' #- '{detail,refused_name}' #- '{detail,details}'
 where settled
-  and (
-      patient_id = :'patient'
-      or order_id in (select order_id from orders where organisation_id = :'organisation' and patient_id = :'patient')
-  );
+  and intent_id in (select intent_id from erased_call)
+  and (patient_id = :'patient' or order_id in (select order_id from erased_order));
+
+update xero_intent
+set body_hash = ''
+where state = 'settled' and id in (select intent_id from erased_call);
 
 -- What Xero was last seen to hold.
 update xero_link
-set detail = detail - 'name'
+set detail = detail - 'name' - 'full_name' - 'refused_name' - 'details'
 where organisation_id = :'organisation' and kind = 'contact' and local_id = :'patient';
 
--- The bytes of events that could not be used.
+-- The bytes of events that could not be used, and of messages that Kafka refused.
 update dead_letter
 set value = null, headers = '[]'
-where order_id in (select order_id from orders where organisation_id = :'organisation' and patient_id = :'patient');
+where order_id in (select order_id from erased_order);
 
--- Who was billed stands in Xero's words now and then.
+delete from outbox
+where set_aside_at is not null and key in (select convert_to(order_id, 'UTF8') from erased_order);
+
+-- Who was billed stands in Xero's words now and then, and those in ours where there is no better explanation.
+create temporary table erased_problem on commit drop as
+select distinct problem_id as id
+from sync_log
+where problem_id is not null and order_id in (select order_id from erased_order);
+
+update problem
+set xero_message = null,
+    message = case when code = 'not_in_catalogue' then 'Xero refused this.' else message end
+where organisation_id = :'organisation'
+  and id in (select id from erased_problem)
+  and (xero_message is not null or code = 'not_in_catalogue');
+
 update sync_log
-set xero_message = null
-where order_id in (select order_id from orders where organisation_id = :'organisation' and patient_id = :'patient')
-  and xero_message is not null;
+set xero_message = null,
+    message = case when problem = 'not_in_catalogue' then 'Xero refused this.' else message end
+where order_id in (select order_id from erased_order)
+  and (xero_message is not null or problem = 'not_in_catalogue');
 
 insert into audit (organisation_id, actor, action, detail)
 values (:'organisation', current_user, 'patient_erased', jsonb_build_object('patient_id', :'patient'));
+
+-- Calls whose outcome is not known yet: should there be any, run this again when they are settled, minutes later.
+select e.intent_id as still_open
+from xero_intent_element e
+join xero_intent i on i.id = e.intent_id
+where i.organisation_id = :'organisation'
+  and not e.settled
+  and (e.patient_id = :'patient' or e.order_id in (select order_id from erased_order))
+order by 1;
 commit;
