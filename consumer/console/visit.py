@@ -56,8 +56,9 @@ class Visit:
 
     @property
     def is_partial(self) -> bool:
-        """Whether htmx asks for a part of the page."""
-        return "HX-Request" in self.request.headers
+        """Whether htmx asks for a part of the page. After the browser's Back it wants all of it."""
+        headers = self.request.headers
+        return "HX-Request" in headers and "HX-History-Restore-Request" not in headers
 
     def path_value(self, name: str) -> str:
         """Return a part of the address."""
@@ -83,7 +84,9 @@ class Visit:
 
     def page(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
         """Render a page."""
-        return HTMLResponse(self.console.rendering.render(self, template, values), status)
+        # One address has the page and its part: no cache may take the one for the other.
+        headers = {"Vary": "HX-Request, HX-History-Restore-Request"}
+        return HTMLResponse(self.console.rendering.render(self, template, values), status, headers)
 
     def scope(self) -> AbstractContextManager[Connection[TupleRow]]:
         """Open another transaction like `connection`'s, after this one has ended."""

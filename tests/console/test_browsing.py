@@ -1,0 +1,71 @@
+"""What only a browser shows: Back, scripts that swap parts of a page, and what they say when that fails."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.console.browser import Reader, running_browser
+from tests.sync.books import Books
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def reader(browser: Browser, console_url: str) -> Iterator[Reader]:
+    reader = Reader(browser, console_url)
+    yield reader
+    reader.close()
+
+
+def test_back_leads_to_the_whole_page_as_it_was(reader: Reader, books: Books) -> None:
+    books.save_invoice("order-1")
+    books.push()
+    page = reader.page
+    reader.go("/log")
+    page.get_by_label("Outcome").select_option(label="Failed")
+    expect(page.get_by_text("Nothing in the sync log matches this filter.")).to_be_visible()
+    page.get_by_role("link", name="Problems").click()
+    page.go_back()
+    expect(page.get_by_text("Nothing in the sync log matches this filter.")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Xero sync log")).to_be_visible()
+    expect(page.get_by_text("Invoice create").last).to_be_visible()
+    expect(page.get_by_label("Outcome")).to_have_value("")
+    assert "UTC" not in page.inner_text("#results")
+    page.go_forward()
+    expect(page.get_by_role("heading", name="Xero sync log")).to_be_visible()
+    expect(page.get_by_text("Nothing in the sync log matches this filter.")).to_be_visible()
+    assert reader.complaints == []
+
+
+def test_a_part_that_does_not_come_says_so(reader: Reader, books: Books) -> None:
+    books.settings(services_revenue_account=None)
+    books.save_invoice("order-1")
+    books.push()
+    page = reader.page
+    reader.go("/log")
+    # Nobody's times have a letter, but a page's address can be changed by hand.
+    page.get_by_label("Order", exact=True).fill("x")
+    page.locator("#since").evaluate("input => { input.type = 'text'; input.value = 'soon'; }")
+    page.get_by_role("button", name="Filter").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("since must be a time such as 2026-01-31T09:30.")
+    # A form of a session that has ended.
+    reader.go("/log")
+    reader.context.clear_cookies()
+    page.get_by_role("button", name="Retry WH-order-1").click()
+    expect(alert).to_contain_text("This form has expired.")
+    alert.get_by_role("link", name="Reload the page").click()
+    expect(alert).to_have_count(0)
+    reader.context.set_offline(True)
+    page.get_by_role("button", name="Retry WH-order-1").click()
+    expect(alert).to_contain_text("HearLink could not be reached.")
+    reader.context.set_offline(False)
+    page.get_by_role("button", name="Retry WH-order-1").click()
+    expect(page.get_by_text("Requested", exact=True)).to_be_visible()
+    expect(alert).to_have_count(0)
