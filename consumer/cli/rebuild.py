@@ -4,9 +4,11 @@ import sys
 
 import click
 
-from consumer.cli.context import as_json, assembly
+from consumer.cli.audit import record_act, record_orders, with_organisations
+from consumer.cli.context import actor_option, as_json, assembly
 from consumer.cli.failure import FAILED, Failure
 from consumer.cli.output import print_json, print_table
+from consumer.operations.assembly import Assembly
 from consumer.projection.rebuild import Comparison, Rebuild
 
 _SHOWN_ROWS = 50
@@ -14,8 +16,10 @@ _SHOWN_ROWS = 50
 
 @click.command()
 @click.option("--swap", is_flag=True, help="Put the rebuilt orders in place where they differ.")
+@click.option("--reason", help="Why, for the records.")
 @as_json
-def rebuild(*, swap: bool, as_json: bool) -> None:
+@actor_option
+def rebuild(*, swap: bool, reason: str | None, as_json: bool, actor: str) -> None:
     """Build the projection afresh from the orders topic, beside the living one, and compare.
 
     Ends with 1 where they differ. --swap replaces what differs in one transaction, and lets orders go to Xero whose
@@ -25,6 +29,8 @@ def rebuild(*, swap: bool, as_json: bool) -> None:
         settings = parts.projection_settings()
         work = Rebuild(settings, parts.decoder(), parts.message_decoder, _progress)
         found = work.run(swap=swap)
+        if swap:
+            _record(parts, found, actor=actor, reason=reason)
     if sys.stderr.isatty():
         click.echo(err=True)
     if as_json:
@@ -33,6 +39,15 @@ def rebuild(*, swap: bool, as_json: bool) -> None:
         _show(found, swapped=swap)
     if found.differences and not swap:
         raise Failure(f"{len(found.differences)} orders differ. --swap puts the rebuilt ones in place.", FAILED)
+
+
+def _record(parts: Assembly, found: Comparison, *, actor: str, reason: str | None) -> None:
+    replaced = [difference.order_id for difference in found.differences if difference.kind != "extra"]
+    with parts.connect("rebuild") as connection, connection.transaction():
+        record_act(connection, "rebuild", actor=actor, replaced=found.replaced, made_due=found.made_due, reason=reason)
+        record_orders(
+            connection, "rebuild_replaced", with_organisations(connection, replaced), actor=actor, reason=reason
+        )
 
 
 def _progress(read: int, total: int) -> None:

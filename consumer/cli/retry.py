@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
-from psycopg import Connection
+import msgspec
+from psycopg import Connection, Rollback
 
+from consumer.cli.audit import record_orders
 from consumer.cli.context import Moment, actor_option, as_json, assembly
 from consumer.cli.failure import FAILED, UNREACHABLE, Failure
 from consumer.cli.output import print_json, print_table
@@ -62,7 +65,7 @@ def retry(
         candidates = (
             [candidate for page in pages for candidate in page]
             if dry_run
-            else _request(parts, pages, actor=actor, reason=reason)
+            else _request(parts, connection, pages, selection, actor=actor, reason=reason)
         )
     _tell(candidates, dry_run=dry_run, as_json=as_json)
     unknown = sorted(set(order_ids) - {candidate.order_id for candidate in candidates})
@@ -78,22 +81,47 @@ def _pages(connection: Connection[Any], selection: RetrySelection) -> Iterator[l
 
 
 def _request(
-    parts: Assembly, pages: Iterator[list[RetryCandidate]], *, actor: str, reason: str | None
+    parts: Assembly,
+    connection: Connection[Any],
+    pages: Iterator[list[RetryCandidate]],
+    selection: RetrySelection,
+    *,
+    actor: str,
+    reason: str | None,
 ) -> list[RetryCandidate]:
     requested: list[RetryCandidate] = []
+    conditions = {"failed": selection.order_ids is None or None, **msgspec.structs.asdict(selection), "order_ids": None}
+    record = partial(
+        record_orders,
+        connection,
+        "retry",
+        actor=actor,
+        reason=reason,
+        filter={name: value for name, value in conditions.items() if value is not None} or None,
+    )
     settings = producer_settings(parts.configuration.require_kafka(), parts.configuration.kafka_config)
     with Publisher(settings) as publisher:
         for page in pages:
             requests = operator_requests(page, actor=actor, reason=reason, requested_at=datetime.now(UTC))
-            left = produce_retries(publisher, parts.outbox_encoder, requests, _TIMEOUT_SECONDS)
+            # Written before it is sent: no order is requested without a record of it.
+            with connection.transaction() as transaction:
+                record(_named(page))
+                left = set(produce_retries(publisher, parts.outbox_encoder, requests, _TIMEOUT_SECONDS))
+                if left:
+                    raise Rollback(transaction)
+            requested += (taken := [candidate for candidate in page if candidate.order_id not in left])
             if left:
+                record(_named(taken))
                 raise Failure(
                     f"Kafka did not take the requests of {len(left)} orders ({publisher.last_error or 'no answer'}); "
-                    f"{len(requested) + len(page) - len(left)} were requested. Run it again: repeating does no harm.",
+                    f"{len(requested)} were requested. Run it again: repeating does no harm.",
                     UNREACHABLE,
                 )
-            requested += page
     return requested
+
+
+def _named(candidates: list[RetryCandidate]) -> list[tuple[str, str]]:
+    return [(candidate.organisation_id, candidate.order_id) for candidate in candidates]
 
 
 def _tell(candidates: list[RetryCandidate], *, dry_run: bool, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 from psycopg import Connection
 
+from consumer.cli.audit import record_act
 from consumer.cli.context import actor_option, as_json, assembly
 from consumer.cli.failure import Failure
 from consumer.cli.log_table import print_entries
@@ -36,7 +37,17 @@ def sync(*, order_id: str, wait: bool, timeout_seconds: float, reason: str | Non
         before = load_request_state(connection, order_id)
         if before is None:
             raise Failure(f"There is no order {order_id}: no event of it has come, or none that could be used.")
-        position = request_sync(parts, before, actor=actor, reason=reason)
+        # Together: a request that Kafka doesn't take is not in the records, and none goes out without them.
+        with connection.transaction():
+            record_act(
+                connection,
+                "sync",
+                actor=actor,
+                organisation_id=before.organisation_id,
+                order_id=order_id,
+                reason=reason,
+            )
+            position = request_sync(parts, before, actor=actor, reason=reason)
         if not wait:
             _tell_requested(order_id, position, as_json=as_json)
             return

@@ -45,10 +45,7 @@ def load_timeline(connection: Connection[Any], order_id: str) -> Timeline | None
     for intent in intents:
         moments += _intent_moments(intent)
     moments += [_letter_moment(letter) for letter in letters]
-    moments += [
-        Moment(act["occurred_at"], "act", f"{act['actor']}: {act['action'].replace('_', ' ')}", act["detail"])
-        for act in acts
-    ]
+    moments += [_act_moment(act) for act in acts]
     # Only what the order's own log says counts, so the filter needs no organisation.
     moments += [
         Moment(
@@ -94,6 +91,16 @@ def _intent_moments(intent: dict[str, Any]) -> list[Moment]:
         text = f"{call}: no answer yet ({intent['outcome']}); looked up in Xero from now on"
         moments.append(Moment(intent["look_up_at"], "answer", text, detail))
     return moments
+
+
+def _act_moment(act: dict[str, Any]) -> Moment:
+    detail = act["detail"]
+    text = f"{act['actor']}: {act['action'].replace('_', ' ')}"
+    if detail.get("orders", 1) > 1:
+        text = f"{text}, with {detail['orders'] - 1} other orders"
+    if detail.get("reason"):
+        text = f"{text} ({detail['reason']})"
+    return Moment(act["occurred_at"], "act", text, detail)
 
 
 def _letter_moment(letter: dict[str, Any]) -> Moment:

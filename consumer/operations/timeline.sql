@@ -21,7 +21,14 @@ where order_id = %(order_id)s
 order by id
 
 -- name: acts
-select occurred_at, actor, action, detail
+-- Of an act upon many orders the others' ids are left out.
+select id, occurred_at, actor, action, detail
 from audit
 where detail ->> 'order_id' = %(order_id)s and detail ? 'order_id'
+union all
+select
+    id, occurred_at, actor, action,
+    (detail - 'order_ids') || jsonb_build_object('orders', jsonb_array_length(detail -> 'order_ids'))
+from audit
+where detail -> 'order_ids' ? %(order_id)s and detail ->> 'order_id' is distinct from %(order_id)s
 order by id

@@ -8,6 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from consumer.cli.application import _COMMANDS, cli
+from consumer.database import connect
 from consumer.operations import kafka
 from consumer.operations.metric_table import TABLE
 from consumer.sandbox.processes import free_port
@@ -149,7 +150,10 @@ def test_tokens_move_to_a_new_key(service: Service) -> None:
     old = service.environment["TOKEN_ENCRYPTION_KEYS"]
     new = Fernet.generate_key().decode()
     service.environment["TOKEN_ENCRYPTION_KEYS"] = f"{new},{old}"
-    assert "1 connections" in service.expect("tokens", "rotate").out
+    assert "1 connections" in service.expect("tokens", "rotate", "--actor", "ann", "--reason", "yearly").out
+    with connect(service.environment["DATABASE_URL"], name="test") as connection:
+        (act,) = connection.execute("select actor, detail from audit where action = 'rotate_tokens'").fetchall()
+    assert act == ("ann", {"connections": 1, "reason": "yearly"})
     service.environment["TOKEN_ENCRYPTION_KEYS"] = new
     assert "1 connections" in service.expect("tokens", "rotate").out
     service.environment["TOKEN_ENCRYPTION_KEYS"] = old
