@@ -8,7 +8,7 @@ from consumer.results import Catalogue, Operation
 from consumer.sync.exchange import StepResult
 from consumer.sync.link import Link, LinkKind, LinkStatus
 from consumer.sync.planning import bodies
-from consumer.sync.sighting import same_text
+from consumer.sync.sighting import match_lines, same_text
 from consumer.sync.step import Stage, Step
 from consumer.xero import read_amount
 
@@ -142,10 +142,11 @@ def _invoice_detail(step: Step, document: dict[str, Any]) -> dict[str, Any]:
     if "LineItems" in step.body:
         detail["line_item_ids"] = {}
         if len(items) == len(line_ids) == len(set(line_ids)):
+            matched = match_lines(items, step.body["LineItems"])
             detail["line_item_ids"] = {
                 line_id: item["LineItemID"]
-                for line_id, item in zip(line_ids, items, strict=True)
-                if "LineItemID" in item
+                for line_id, item in zip(line_ids, matched, strict=True)
+                if item is not None and "LineItemID" in item
             }
     return detail
 

@@ -4,7 +4,7 @@ A contact is ours by its ContactNumber, an invoice by its number and its Url, a 
 Reference, a payment by its Reference on the order's invoice, an allocation by the note and the invoice.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -109,7 +109,7 @@ def judge_allocation(step: Step, note: Mapping[str, Any]) -> Sighting:
             if same_text(entry.get("AllocationID"), step.target_id)
             or (step.target_id is None and same_text(_invoice_of(entry), invoice_id))
         ]
-        return Sighting(Sight.DONE) if not left else _sighting(Sight.OTHERWISE, left[0], "AllocationID")
+        return Sighting(Sight.DONE, step.target_id) if not left else _sighting(Sight.OTHERWISE, left[0], "AllocationID")
     wanted = step.body["Invoice"]["InvoiceID"]
     ours = [entry for entry in allocations if same_text(_invoice_of(entry), wanted)]
     if not ours:
@@ -129,7 +129,7 @@ def judge_payment(step: Step, payments: Iterable[Mapping[str, Any]]) -> Sighting
     if step.stage is Stage.PAYMENT_DELETE:
         found = [payment for payment in payments if same_text(payment.get("PaymentID"), step.target_id)]
         deleted = not found or found[0].get("Status") == "DELETED"
-        return Sighting(Sight.DONE) if deleted else _sighting(Sight.OTHERWISE, found[0], "PaymentID")
+        return Sighting(Sight.DONE, step.target_id) if deleted else _sighting(Sight.OTHERWISE, found[0], "PaymentID")
     wanted = step.body["Invoice"]["InvoiceID"]
     ours = [
         payment
@@ -152,7 +152,7 @@ def _field_holds(document: Mapping[str, Any], field: str, wanted: Any) -> bool:
     found = document.get(field)
     if field == "LineItems":
         lines = found or []
-        return len(lines) == len(wanted) and all(map(_line_holds, lines, wanted))
+        return len(lines) == len(wanted) and None not in match_lines(lines, wanted)
     if field == "Contact":
         return same_text((found or {}).get("ContactID"), wanted["ContactID"])
     if field in {"Date", "DueDate"}:
@@ -164,13 +164,36 @@ def _field_holds(document: Mapping[str, Any], field: str, wanted: Any) -> bool:
     return bool((found or "") == wanted)
 
 
+def match_lines(
+    lines: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any] | None]:
+    """Return for each of `wanted` the line of a document in Xero that has all it asks for, each once; else None.
+
+    Lines are matched by what they hold: Xero promises no order of them.
+    """
+    left = list(lines)
+    found: list[Mapping[str, Any] | None] = []
+    for one in wanted:
+        known = one.get("LineItemID")
+        # Of lines alike, the one that was named.
+        fitting = [line for line in left if _line_holds(line, one)]
+        fitting.sort(key=lambda line: known is None or not same_text(line.get("LineItemID"), known))
+        found.append(fitting[0] if fitting else None)
+        if fitting:
+            left.remove(fitting[0])
+    return found
+
+
 def _line_holds(line: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    # What is left out of a line keeps its value there: no discount is asked for, so none may stand.
+    if "DiscountAmount" not in wanted and _amount(line.get("DiscountAmount")) != 0:
+        return False
     for field, value in wanted.items():
         if field == "LineItemID":
             continue
         found = line.get(field)
         if isinstance(value, Decimal | int):
-            if read_amount(found) != value:
+            if _amount(found) != value:
                 return False
         elif field == "AccountID":
             # Reads name the account by its code; that it is the same one can't be told from here.
@@ -178,6 +201,13 @@ def _line_holds(line: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
         elif found != value:
             return False
     return True
+
+
+def _amount(value: Any) -> Decimal | None:
+    try:
+        return read_amount(value)
+    except ValueError:
+        return None
 
 
 def _invoice_of(entry: Mapping[str, Any]) -> Any:

@@ -58,7 +58,8 @@ class Collection(msgspec.Struct, frozen=True):
 CONTACTS = Collection("Contacts", "ContactID", ("ContactID", "ContactNumber"))
 INVOICES = Collection("Invoices", "InvoiceID", ("InvoiceID", "InvoiceNumber"))
 CREDIT_NOTES = Collection("CreditNotes", "CreditNoteID", ("CreditNoteID", "CreditNoteNumber"))
-PAYMENTS = Collection("Payments", "PaymentID", ("PaymentID", "Invoice.InvoiceID"))
+# Several payments of one invoice may travel in one call: the reference, with HearLink's id, tells them apart.
+PAYMENTS = Collection("Payments", "PaymentID", ("PaymentID", "Invoice.InvoiceID", "Reference"))
 ALLOCATIONS = Collection("Allocations", "AllocationID", ("Invoice.InvoiceID",), always_identified=False)
 
 

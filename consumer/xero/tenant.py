@@ -132,6 +132,8 @@ class TenantClient:
             answer = self._call("DELETE", f"CreditNotes/{credit_note_id}/Allocations/{allocation_id}", grant=grant)
         except RequestRefusedError as error:
             return _refused(error)
+        if _single_allocation(answer).get("IsDeleted") is not True:
+            raise AnswerLostError("Xero's answer doesn't say that the allocation is deleted.")
         return ElementResult(0, ok=True, xero_id=allocation_id, document=answer.document)
 
     # Look-ups. Each takes as many calls as it needs, LOOK_UP_ELEMENTS or a page at a time.
@@ -161,7 +163,9 @@ class TenantClient:
 
     def credit_note(self, credit_note_id: str) -> Document:
         """Return one credit note with its allocations. NotFoundError: there is none of that id."""
-        found = self._call("GET", f"CreditNotes/{credit_note_id}", params=_UNIT_PLACES).elements("CreditNotes")
+        found = self._call("GET", f"CreditNotes/{credit_note_id}", params=_unit_places("CreditNotes")).elements(
+            "CreditNotes"
+        )
         if len(found) != 1:
             raise AnswerLostError(f"Xero answered {len(found)} credit notes to one id.")
         return found[0]
@@ -221,7 +225,7 @@ class TenantClient:
             answer = self._call(
                 method,
                 collection.name,
-                params={"summarizeErrors": "false"} | _UNIT_PLACES,
+                params={"summarizeErrors": "false", **_unit_places(collection.name)},
                 body={collection.name: list(elements)},
                 idempotency_key=idempotency_key,
                 grant=grant,
@@ -265,7 +269,9 @@ class TenantClient:
         found: list[Document] = []
         for page in range(1, _LONGEST_LIST_PAGES + 1):
             paging = {"page": str(page), "pageSize": str(PAGE_ELEMENTS)}
-            some = self._call("GET", collection, params={**params, **paging, **_UNIT_PLACES}).elements(collection)
+            some = self._call("GET", collection, params={**params, **paging, **_unit_places(collection)}).elements(
+                collection
+            )
             found += some
             if len(some) < PAGE_ELEMENTS:
                 return found
@@ -294,8 +300,9 @@ class TenantClient:
         )
 
 
-# Prices have four places; without this Xero rounds them to two, in reads as well.
-_UNIT_PLACES = {"unitdp": "4"}
+def _unit_places(collection: str) -> dict[str, str]:
+    """Ask for prices of four places: Xero else rounds them to two, in reads as well. Only documents have prices."""
+    return {"unitdp": "4"} if collection in {"Invoices", "CreditNotes"} else {}
 
 
 def _refused(error: RequestRefusedError) -> ElementResult:
@@ -306,10 +313,18 @@ def _refused(error: RequestRefusedError) -> ElementResult:
 
 def _read_allocation(answer: XeroAnswer) -> ElementResult:
     """Read the answer to one allocation: the allocation itself, or a list with it alone."""
+    result = read_result(ALLOCATIONS, 0, _single_allocation(answer))
+    # Its id may be left out, so something else must say that it was made.
+    if result.ok and result.xero_id is None and "Amount" not in result.document:
+        raise AnswerLostError("Xero's answer tells nothing of the allocation.")
+    return result
+
+
+def _single_allocation(answer: XeroAnswer) -> dict[str, Any]:
     allocations = answer.document.get("Allocations", [answer.document])
     if not isinstance(allocations, list) or len(allocations) != 1 or not isinstance(allocations[0], dict):
         raise AnswerLostError("Xero's answer holds no single allocation.")
-    return read_result(ALLOCATIONS, 0, allocations[0])
+    return allocations[0]
 
 
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:

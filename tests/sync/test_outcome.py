@@ -10,7 +10,7 @@ from consumer.sync.exchange import StepResult
 from consumer.sync.link import LinkStatus
 from consumer.sync.outcome import link_after, success_message, warnings
 from consumer.sync.step import Stage, Step
-from tests.sync.books import ORGANISATION
+from tests.sync.books import ORGANISATION, line
 from tests.sync.desk import TENANT, Desk
 
 
@@ -49,6 +49,19 @@ def test_the_status_is_what_xero_says(said: str | None, status: LinkStatus) -> N
     document = {} if said is None else {"Status": said}
     link = link_after(step, tenant_id=TENANT, organisation_id=ORGANISATION, xero_id="id", document=document)
     assert link.status is status
+
+
+def test_lines_are_known_by_what_they_hold_not_by_their_place_in_the_answer() -> None:
+    desk = Desk()
+    desk.save_invoice(
+        lines=[line("a", unit_price="100.0000", discount="40.0000"), line("b", unit_price="50.0000")], total="110.0000"
+    )
+    desk.accept(desk.step(Stage.CONTACT_CREATE))
+    step = desk.step(Stage.INVOICE_CREATE)
+    answered = [{**item, "LineItemID": f"id-{place}"} for place, item in enumerate(step.body["LineItems"])]
+    document = {"LineItems": list(reversed(answered))}
+    link = link_after(step, tenant_id=TENANT, organisation_id=ORGANISATION, xero_id="id", document=document)
+    assert link.detail["line_item_ids"] == {"a": "id-0", "b": "id-1"}
 
 
 @pytest.mark.parametrize("items", [[], [{}], [{"LineItemID": "a"}, {"LineItemID": "b"}]])

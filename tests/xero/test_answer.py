@@ -119,6 +119,14 @@ def test_an_answer_that_does_not_fit_leaves_doubt(answered: list[Any]) -> None:
         results_of([{"InvoiceNumber": "HL-1"}, {"InvoiceNumber": "HL-2"}], answered)
 
 
+def test_payments_of_one_invoice_are_told_apart_by_their_references() -> None:
+    sent = [{"Invoice": {"InvoiceID": _ID}, "Reference": reference} for reference in ("CARD p1", "CARD p2")]
+    answered = [{**element, "PaymentID": f"id-{place}"} for place, element in enumerate(sent)]
+    read_results(PAYMENTS, sent, XeroAnswer(200, {"Payments": answered}))
+    with pytest.raises(AnswerLostError, match="another Reference"):
+        read_results(PAYMENTS, sent, XeroAnswer(200, {"Payments": answered[::-1]}))
+
+
 def test_a_payment_must_be_on_the_invoice_that_was_paid() -> None:
     sent = [{"Invoice": {"InvoiceID": _ID}}]
     answered = [{"PaymentID": _ID, "Invoice": {"InvoiceID": _ID.replace("2", "3")}}]

@@ -31,6 +31,7 @@ from consumer.xero import (
 from tests.xero.conftest import ORGANISATION, Access
 from tests.xero.raw_server import answering, http_answer
 
+_ID = "243216c5-369e-4056-ac67-05388f86dc81"
 _CONTACT = {"Name": "A Patient", "ContactNumber": "p-1"}
 _FORBIDDEN = b'{"Type":null,"Title":"Forbidden","Status":403,"Detail":"%s"}'
 
@@ -302,9 +303,22 @@ def test_batches_ask_for_each_elements_own_errors(access: Access) -> None:
         with pytest.raises(AnswerLostError):
             tenant.put_contacts([_CONTACT], idempotency_key="key")
     request = server.requests[0].decode()
-    assert request.startswith("PUT /api.xro/2.0/Contacts?summarizeErrors=false&unitdp=4 HTTP/1.1")
+    assert request.startswith("PUT /api.xro/2.0/Contacts?summarizeErrors=false HTTP/1.1")
     assert f"xero-tenant-id: {access.tenant_id}" in request
     assert "Accept: application/json" in request
+
+
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_an_answer_that_tells_nothing_of_an_allocation_leaves_doubt(
+    access: Access, keys: Callable[[], str], body: bytes
+) -> None:
+    allocation = {"Amount": Decimal(40), "Invoice": {"InvoiceID": _ID}, "Date": "2026-01-31"}
+    with answering(http_answer(200, body), http_answer(200, body)) as server:
+        tenant = TenantClient(client_at(access, server.url), ORGANISATION, access.tenant_id)
+        with pytest.raises(AnswerLostError):
+            tenant.put_allocation(_ID, allocation, idempotency_key=keys())
+        with pytest.raises(AnswerLostError):
+            tenant.delete_allocation(_ID, _ID)
 
 
 def test_numbers_of_answers_are_exact(access: Access, keys: Callable[[], str]) -> None:
