@@ -2,14 +2,16 @@
 
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+from psycopg import Connection
 
-from consumer.cli.context import as_json, assembly
+from consumer.cli.audit import record_act
+from consumer.cli.context import actor_option, as_json, assembly
 from consumer.cli.failure import Failure
 from consumer.cli.output import print_json, print_table
 from consumer.export import (
@@ -17,8 +19,10 @@ from consumer.export import (
     ExportReport,
     ExportSelection,
     FolderNotEmptyError,
+    UnknownScopeError,
     count_documents,
     export_pieces,
+    require_known,
     write_folder,
 )
 
@@ -38,7 +42,10 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--since", required=True, type=_DAY, help="The first day of issue."),
             click.option("--until", required=True, type=_DAY, help="The last day of issue."),
             click.option(
-                "--missing-only", is_flag=True, help="Leave out what is in Xero already: imported, it would double."
+                "--missing-only/--include-in-xero",
+                default=True,
+                show_default=True,
+                help="Leave out, or include, what the live sync put into Xero already: imported, it would double.",
             ),
             click.option(
                 "--output",
@@ -46,7 +53,9 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
                 default=Path(),
                 help="The folder for the files; the present one by default.",
             ),
+            click.option("--reason", help="Why, for the records."),
             as_json,
+            actor_option,
         )
     ):
         command = option(command)
@@ -59,7 +68,7 @@ def invoices(**options: Any) -> None:
     """Write the invoices issued in a range of days.
 
     One file for each Xero organisation and kind of prices (tax inclusive or exclusive: Xero's import asks which), of at
-    most 500 invoices. --json prints one document: the files, and what was left out and why.
+    most 500 invoices, and a text to read first: what was left out and why. --json prints one document with the same.
     """
     _export(ExportKind.INVOICES, **options)
 
@@ -69,8 +78,8 @@ def invoices(**options: Any) -> None:
 def credit_notes(**options: Any) -> None:
     """Write the credit notes issued in a range of days, as documents with negative prices.
 
-    Try it with one note first: that Xero's import makes credit notes of them is not documented by Xero. --json prints
-    one document: the files, and what was left out and why.
+    Try it with one note first: that Xero's import makes credit notes of them is not documented by Xero. A text
+    to read first says what was left out and why. --json prints one document with the same.
     """
     _export(ExportKind.CREDIT_NOTES, **options)
 
@@ -84,7 +93,9 @@ def _export(
     until: datetime,
     missing_only: bool,
     output: Path,
+    reason: str | None,
     as_json: bool,
+    actor: str,
 ) -> None:
     first, last = _days(since, until)
     selection = ExportSelection(
@@ -96,15 +107,23 @@ def _export(
         missing_only=missing_only,
     )
     report = ExportReport()
-    with (
-        assembly() as parts,
-        parts.connect("export") as connection,
-        _progress(count_documents(connection, selection)) as bar,
-    ):
-        pieces = export_pieces(connection, selection, report)
+    with assembly() as parts, parts.connect("export") as connection:
         try:
-            write_folder(pieces, output, on_documents=bar.update if bar is not None else lambda _: None)
-        except FolderNotEmptyError as error:
+            require_known(connection, selection)
+            _record(connection, selection, actor=actor, reason=reason)
+            # Closed before the connection is: an export that is broken off ends its transaction itself.
+            with (
+                _progress(count_documents(connection, selection)) as bar,
+                closing(export_pieces(connection, selection, report)) as pieces,
+            ):
+                write_folder(
+                    pieces,
+                    output,
+                    report,
+                    notes_name=f"read-me-first-{kind.value}-{first}-to-{last}.txt",
+                    on_documents=bar.update if bar is not None else lambda _: None,
+                )
+        except (FolderNotEmptyError, UnknownScopeError) as error:
             raise Failure(str(error)) from error
         except OSError as error:
             raise Failure(f"{output} can't be written: {error.strerror}.") from error
@@ -119,8 +138,28 @@ def _export(
         )
     else:
         click.echo(f"No {kind.value.replace('-', ' ')} to export from {first} to {last}.")
-    for reason, count in report.left_out.most_common():
-        click.echo(f"Left out: {count}: {reason}.", err=True)
+    for why, count in report.left_out.most_common():
+        click.echo(f"Left out: {count}: {why}.", err=True)
+    for remark in report.remarks:
+        click.echo(f"{remark}.", err=True)
+    if report.remarks_untold:
+        click.echo(f"... and {report.remarks_untold} more of that kind.", err=True)
+
+
+def _record(connection: Connection[Any], selection: ExportSelection, *, actor: str, reason: str | None) -> None:
+    """Write down what leaves, before it does: it holds patients' names and addresses."""
+    record_act(
+        connection,
+        "export",
+        actor=actor,
+        organisation_id=selection.organisation_id,
+        kind=selection.kind.value,
+        since=selection.since,
+        until=selection.until,
+        clinic_id=selection.clinic_id,
+        missing_only=selection.missing_only,
+        reason=reason,
+    )
 
 
 def _days(since: datetime, until: datetime) -> tuple[date, date]:

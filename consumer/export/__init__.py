@@ -4,7 +4,7 @@ from consumer.export.columns import HEADER
 from consumer.export.delivery import FolderNotEmptyError, write_folder, zip_chunks
 from consumer.export.report import ExportedFile, ExportReport
 from consumer.export.selection import ExportKind, ExportSelection
-from consumer.export.stream import Piece, count_documents, export_pieces
+from consumer.export.stream import Piece, UnknownScopeError, count_documents, export_pieces, require_known
 
 __all__ = [
     "HEADER",
@@ -14,8 +14,10 @@ __all__ = [
     "ExportedFile",
     "FolderNotEmptyError",
     "Piece",
+    "UnknownScopeError",
     "count_documents",
     "export_pieces",
+    "require_known",
     "write_folder",
     "zip_chunks",
 ]

@@ -20,25 +20,38 @@ class FolderNotEmptyError(Exception):
 
 
 def write_folder(
-    pieces: Iterable[Piece], folder: Path, *, on_documents: Callable[[int], None] = lambda _: None
+    pieces: Iterable[Piece],
+    folder: Path,
+    report: ExportReport,
+    *,
+    notes_name: str = NOTES_NAME,
+    on_documents: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Write the files of `pieces` into `folder`; each appears under its name only when it is whole.
+
+    The notes of `report`, which `pieces` fills, come last.
 
     Raises:
         FolderNotEmptyError: a file is there already; files before it are written.
         OSError: the folder can't be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    notes = _free(folder / notes_name)
     for name, of_file in groupby(pieces, key=lambda piece: piece.name):
-        target = folder / name
-        if target.exists():
-            raise FolderNotEmptyError(f"{target} exists already. Choose an empty folder with --output, or remove it.")
+        target = _free(folder / name)
         unfinished = target.with_suffix(".unfinished")
         with unfinished.open("w", encoding="utf-8", newline="") as file:
             for piece in of_file:
                 file.write(piece.text)
                 on_documents(piece.documents)
         unfinished.rename(target)
+    notes.write_text(report.notes(), encoding="utf-8")
+
+
+def _free(target: Path) -> Path:
+    if target.exists():
+        raise FolderNotEmptyError(f"{target} exists already. Choose an empty folder with --output, or remove it.")
+    return target
 
 
 def zip_chunks(pieces: Iterable[Piece], report: ExportReport) -> Iterator[bytes]:

@@ -4,6 +4,9 @@ from collections import Counter
 
 import msgspec
 
+# So many are told one by one; the report stays small, whatever the export's size.
+_REMARKS_MAX = 100
+
 
 class ExportedFile(msgspec.Struct):
     """One file. `prices` is what Xero's import screen must be told about its amounts: inclusive or exclusive."""
@@ -23,6 +26,11 @@ class ExportReport:
         self.files: list[ExportedFile] = []
         # By reason, in words.
         self.left_out: Counter[str] = Counter()
+        # Exported all the same, because that was asked for.
+        self.in_xero = 0
+        # What to look at before the import.
+        self.remarks: list[str] = []
+        self.remarks_untold = 0
 
     @property
     def documents(self) -> int:
@@ -31,15 +39,41 @@ class ExportReport:
 
     def as_document(self) -> dict[str, object]:
         """Return the report in a form that can be encoded."""
-        return {"documents": self.documents, "files": self.files, "left_out": dict(self.left_out)}
+        return {
+            "documents": self.documents,
+            "files": self.files,
+            "left_out": dict(self.left_out),
+            "in_xero": self.in_xero,
+            "remarks": self.remarks,
+            "remarks_untold": self.remarks_untold,
+        }
+
+    def remark_number(self, number: str, order_id: str, other_order_id: str) -> None:
+        """Note that the number of an exported document belongs, in Xero, to another order's."""
+        if len(self.remarks) == _REMARKS_MAX:
+            self.remarks_untold += 1
+            return
+        self.remarks.append(
+            f"{number} of order {order_id}: Xero holds this number already, for order {other_order_id}. "
+            "Give one of the two another number in HearLink before the import"
+        )
 
     def notes(self) -> str:
         """Return what whoever imports the files should know, in lines of text."""
-        lines = [f"{self.documents} documents in {len(self.files)} files, for Xero's sales invoice import.", ""]
+        left_out = self.left_out.total()
+        lines = [f"Left out: {left_out} of {left_out + self.documents} documents."]
+        lines += [f"  {count}: {reason}." for reason, count in self.left_out.most_common()]
+        if self.in_xero:
+            lines += [
+                "",
+                f"{self.in_xero} documents in these files are in Xero already: imported, they would be there twice.",
+            ]
+        if self.remarks:
+            lines += ["", "Look at these before the import:", *(f"  {remark}." for remark in self.remarks)]
+        if self.remarks_untold:
+            lines.append(f"  ... and {self.remarks_untold} more of that kind.")
+        lines += ["", f"{self.documents} documents in {len(self.files)} files, for Xero's sales invoice import.", ""]
         for file in self.files:
             lines.append(f"{file.name}: {file.documents} documents for {file.tenant_name}.")
             lines.append(f"  In Xero's import, say that amounts are tax {file.prices}.")
-        if self.left_out:
-            lines += ["", "Left out:"]
-            lines += [f"  {count}: {reason}" for reason, count in self.left_out.most_common()]
         return "\n".join(lines) + "\n"

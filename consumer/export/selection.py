@@ -17,7 +17,7 @@ class ExportSelection(msgspec.Struct, frozen=True, kw_only=True):
     """Documents issued from `since` to `until`, both included.
 
     `clinic_id` None = all clinics. `missing_only` leaves out what the live sync has put into Xero already: imported
-    again it would be there twice.
+    again it would be there twice; the report counts it.
     """
 
     organisation_id: str
@@ -25,4 +25,4 @@ class ExportSelection(msgspec.Struct, frozen=True, kw_only=True):
     since: date
     until: date
     clinic_id: str | None = None
-    missing_only: bool = False
+    missing_only: bool = True

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,6 +21,8 @@ from consumer.sync.planning import bodies
 DOCUMENTS_A_FILE = 500
 _ROWS_AT_ONCE = 500
 _CURSOR = "export"
+# Why most documents are left out, of clinics whose orders are pushed.
+IN_XERO = "in Xero already, put there by the live sync; imported again it would be there twice"
 
 _QUERIES = load_queries(__file__, "queries.sql")
 
@@ -38,18 +40,44 @@ class _Row(msgspec.Struct, frozen=True):
     organisation_id: str
     clinic_id: str
     revision: int
-    state: str
+    number: str | None
+    is_in_xero: bool
+    # None where it is left out, being in Xero.
+    state: str | None
     credit_note_id: str | None
     tenant_id: str | None
     patient: str
     # As the live sync has it; None where the patient has no contact in Xero yet.
     contact_name: str | None
     name_is_taken: bool
+    # Another order, whose document of the same number is in the same books.
+    other_order_id: str | None
+
+
+class UnknownScopeError(Exception):
+    """The organisation or the clinic is not known: an export of it would be empty, and look as if all were well."""
 
 
 class _Tenant(NamedTuple):
     name: str
     bookkeeping: Bookkeeping
+
+
+def require_known(connection: Connection[Any], selection: ExportSelection) -> None:
+    """Check that what is asked for is there.
+
+    Raises:
+        UnknownScopeError: neither settings nor events have ever named the organisation, or the clinic.
+    """
+    where = msgspec.structs.asdict(selection)
+    row = connection.execute(_QUERIES["is_known_organisation"], where).fetchone()
+    if row is None or not row[0]:
+        raise UnknownScopeError(f"There is no organisation {selection.organisation_id}.")
+    if selection.clinic_id is None:
+        return
+    row = connection.execute(_QUERIES["is_known_clinic"], where).fetchone()
+    if row is None or not row[0]:
+        raise UnknownScopeError(f"There is no clinic {selection.clinic_id} in {selection.organisation_id}.")
 
 
 def count_documents(connection: Connection[Any], selection: ExportSelection) -> int:
@@ -59,7 +87,9 @@ def count_documents(connection: Connection[Any], selection: ExportSelection) -> 
     return 0 if row is None else int(row[0])
 
 
-def export_pieces(connection: Connection[Any], selection: ExportSelection, report: ExportReport) -> Iterator[Piece]:
+def export_pieces(
+    connection: Connection[Any], selection: ExportSelection, report: ExportReport
+) -> Generator[Piece, None, None]:
     """Yield the files of `selection`, piece by piece, and fill `report` on the way.
 
     One transaction of `connection` lasts from the first piece to the last: the export shows one moment.
@@ -73,11 +103,18 @@ def export_pieces(connection: Connection[Any], selection: ExportSelection, repor
             cursor.itersize = _ROWS_AT_ONCE
             cursor.execute(_QUERIES["documents"], {**msgspec.structs.asdict(selection), "kind": selection.kind.value})
             for row in cursor:
+                if row.state is None:
+                    report.left_out[IN_XERO] += 1
+                    continue
                 try:
-                    tenant_id, tenant, inclusive, rows = _read(row, settings, tenants)
+                    tenant_id, tenant, inclusive, rows = _read(row, row.state, settings, tenants)
                 except CannotMapError as error:
                     report.left_out[str(error)] += 1
                     continue
+                if row.is_in_xero:
+                    report.in_xero += 1
+                if row.other_order_id is not None:
+                    report.remark_number(row.number or "", row.order_id, row.other_order_id)
                 yield from files.add(tenant_id, tenant.name, inclusive=inclusive, rows=rows)
 
 
@@ -126,14 +163,14 @@ def csv_text(rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _read(
-    row: _Row, settings: Mapping[str, ClinicSettings], tenants: Mapping[str, _Tenant]
+    row: _Row, state: str, settings: Mapping[str, ClinicSettings], tenants: Mapping[str, _Tenant]
 ) -> tuple[str, _Tenant, bool, list[tuple[str, ...]]]:
     order = read_order(
         order_id=row.order_id,
         organisation_id=row.organisation_id,
         clinic_id=row.clinic_id,
         revision=row.revision,
-        state=row.state,
+        state=state,
     )
     document, invoice = _documents(order, row.credit_note_id)
     if row.tenant_id is None or row.clinic_id not in settings:

@@ -16,10 +16,13 @@ from consumer.export import (
     ExportReport,
     ExportSelection,
     FolderNotEmptyError,
+    UnknownScopeError,
     export_pieces,
+    require_known,
     write_folder,
     zip_chunks,
 )
+from consumer.export.delivery import NOTES_NAME
 from consumer.orders import ChangeKind
 from tests.export.conftest import ORGANISATION, SECOND_TENANT, TENANT, Shop
 from tests.sync.books import line, patient
@@ -180,27 +183,93 @@ def test_what_cannot_be_exported_is_told_with_its_reason(shop: Shop) -> None:
         "without any line": 1,
         "the clinic's Xero organisation was never read: connect, or refresh it on the settings page": 1,
     }
-    assert "  1: without any line" in report.notes()
+    assert report.notes().startswith("Left out: 4 of 4 documents.\n  1: ")
+    assert "  1: without any line." in report.notes()
 
 
-def test_what_xero_holds_already_can_be_left_out(shop: Shop) -> None:
+def in_xero(shop: Shop, order_id: str, number: str, *, kind: str = "invoice", local_id: str | None = None) -> None:
+    shop.connection.execute(
+        "insert into xero_link (tenant_id, kind, order_id, local_id, organisation_id, xero_id, status, content_hash,"
+        " detail) values (%s, %s, %s, %s, %s, 'x', 'authorised', '', jsonb_build_object('number', %s::text))",
+        [TENANT, kind, order_id, local_id or f"invoice-{number}", ORGANISATION, number],
+    )
+
+
+def test_what_xero_holds_already_is_left_out_and_counted_unless_it_is_asked_for(shop: Shop) -> None:
     shop.invoice("order-1")
     shop.invoice("order-2")
-    shop.connection.execute(
-        "insert into xero_link (tenant_id, kind, order_id, local_id, organisation_id, xero_id, status, content_hash)"
-        " values (%s, 'invoice', 'order-1', 'invoice-WH-order-1', %s, 'x', 'authorised', '')",
-        [TENANT, ORGANISATION],
-    )
-    assert [row["*InvoiceNumber"] for row in rows(shop, selection(missing_only=True))] == ["WH-order-2"]
+    in_xero(shop, "order-1", "WH-order-1")
+    report = ExportReport()
+    assert [row["*InvoiceNumber"] for row in rows(shop, report=report)] == ["WH-order-2"]
+    first, second, *_ = report.notes().splitlines()
+    assert first == "Left out: 1 of 2 documents."
+    assert second.startswith("  1: in Xero already, put there by the live sync")
+    report = ExportReport()
+    found = rows(shop, selection(missing_only=False), report)
+    assert [row["*InvoiceNumber"] for row in found] == ["WH-order-1", "WH-order-2"]
+    assert report.notes().startswith("Left out: 0 of 2 documents.\n\n1 documents in these files are in Xero already")
+
+
+def test_credit_notes_that_xero_holds_are_left_out_alike(shop: Shop) -> None:
+    shop.invoice("order-1")
+    shop.credit_note("order-1", "note-1")
+    shop.credit_note("order-1", "note-2")
+    in_xero(shop, "order-1", "CN-note-1", kind="credit_note", local_id="note-1")
+    report = ExportReport()
+    (row,) = rows(shop, selection(ExportKind.CREDIT_NOTES), report)
+    assert row["Reference"] == "note-2"
+    assert report.left_out.total() == 1
+
+
+def test_a_number_that_another_order_holds_in_xero_is_remarked_upon(shop: Shop) -> None:
+    for order_id, clinic in (("order-1", "clinic-1"), ("order-2", "clinic-2"), ("order-3", "clinic-1")):
+        shop.invoice(order_id, clinic=clinic, number="WH1" if order_id != "order-3" else "WH3")
+    in_xero(shop, "order-1", "WH1")
+    report = ExportReport()
+    assert sorted(row["*InvoiceNumber"] for row in rows(shop, report=report)) == ["WH1", "WH3"]
+    (remark,) = report.remarks
+    assert remark.startswith("WH1 of order order-2: Xero holds this number already, for order order-1.")
+    assert remark in report.notes()
+
+
+def test_remarks_are_told_up_to_a_hundred() -> None:
+    report = ExportReport()
+    for number in range(103):
+        report.remark_number(f"WH{number}", "order-1", "order-2")
+    assert len(report.remarks) == 100
+    assert "... and 3 more of that kind." in report.notes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"organisation_id": "org-9"}, "There is no organisation org-9."),
+        ({"clinic_id": "clinic-9"}, "There is no clinic clinic-9 in org-1."),
+    ],
+)
+def test_what_nobody_ever_named_is_refused(shop: Shop, changes: dict[str, Any], said: str) -> None:
+    shop.invoice("order-1")
+    shop.override("clinic-2")
+    require_known(shop.connection, selection())
+    require_known(shop.connection, selection(clinic_id="clinic-1"))
+    require_known(shop.connection, selection(clinic_id="clinic-2"))
+    with pytest.raises(UnknownScopeError) as refused:
+        require_known(shop.connection, selection(**changes))
+    assert str(refused.value) == said
 
 
 def test_a_folder_gets_whole_files_and_is_not_mixed_up(shop: Shop, tmp_path: Path) -> None:
     shop.invoice("order-1")
-    write_folder(export_pieces(shop.connection, selection(), ExportReport()), tmp_path / "new")
-    (path,) = (tmp_path / "new").iterdir()
+    report = ExportReport()
+    write_folder(export_pieces(shop.connection, selection(), report), tmp_path / "new", report)
+    path, notes = sorted((tmp_path / "new").iterdir())
     assert read_csv(shop, path.read_bytes().decode())[0]["*InvoiceNumber"] == "WH-order-1"
-    with pytest.raises(FolderNotEmptyError, match="exists already"):
-        write_folder(export_pieces(shop.connection, selection(), ExportReport()), tmp_path / "new")
+    assert notes.name == NOTES_NAME
+    assert notes.read_text(encoding="utf-8") == report.notes()
+    for taken in (notes, path):
+        with pytest.raises(FolderNotEmptyError, match=taken.name):
+            write_folder(export_pieces(shop.connection, selection(), ExportReport()), tmp_path / "new", ExportReport())
+        taken.unlink()
 
 
 def bulk(shop: Shop, count: int) -> None:
