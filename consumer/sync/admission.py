@@ -1,7 +1,5 @@
 """Which of the claimed orders go on, and what the others are told."""
 
-import msgspec
-
 from consumer.results import Outcome
 from consumer.sync.back_off import ATTEMPTS, CRASHES_MAX
 from consumer.sync.conclusions import Conclusions
@@ -10,16 +8,9 @@ from consumer.sync.job import Ending, Job, latest_patient
 from consumer.sync.minutes import Minutes
 from consumer.sync.planner import Circumstances
 from consumer.sync.services import Services
+from consumer.sync.tenant_facts import TenantFacts
 
 _IN_STEP = "Nothing of this order has changed in HearLink since it was sent to Xero; nothing had to be sent."
-
-
-class TenantFacts(msgspec.Struct, frozen=True):
-    """Whether Xero lets us into the tenant, the currency of its books (None = not known yet), all tenants' names."""
-
-    connected: bool = False
-    base_currency: str | None = None
-    tenant_names: dict[str, str] = {}
 
 
 class Admission:
@@ -47,6 +38,10 @@ class Admission:
             self._conclusions.leave_alone(job)
             return
         gate = decide(job.order, job.settings, requested=job.row.requested, elsewhere=job.links.elsewhere)
+        if gate.tenant_id is not None and gate.tenant_id == self._tenant_id and self._facts.unknown:
+            # Nobody is disconnected: the settings name what Xero never showed us.
+            values = {"clinic_id": job.row.clinic_id}
+            gate = Gate(hold=Hold.PROBLEM, code="tenant_not_connected", failed=True, values=values)
         if gate.tenant_id is None:
             self._refuse(job, gate)
         elif gate.tenant_id != self._tenant_id:

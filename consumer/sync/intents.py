@@ -35,6 +35,14 @@ class Intent(msgspec.Struct, frozen=True):
     idempotency_key: str
 
 
+class OrdersMovedError(Exception):
+    """Some orders of a call are no longer this tenant's to send; nothing was written, nothing may be sent."""
+
+    def __init__(self, order_ids: frozenset[str]) -> None:
+        super().__init__(f"{len(order_ids)} orders changed their tenant, or were switched off, during a pass")
+        self.order_ids = order_ids
+
+
 class OpenElement(msgspec.Struct, frozen=True):
     """One element of a call whose answer we never saw. `detail` holds the step's own: target, hash, body, detail."""
 
@@ -81,10 +89,12 @@ def open_intent(
 
     Raises:
         LeaseLostError: the tenant is somebody else's by now; nothing was written, nothing may be sent.
+        OrdersMovedError: see there.
     """
     key = f"hearlink-{secrets.token_hex(16)}"
     with connection.transaction():
         lease.fence(connection)
+        _assure_still_ours(connection, lease.book, sorted({sender.order_id for _, sender in steps}))
         row = connection.execute(
             _QUERIES["open"],
             {
@@ -114,6 +124,17 @@ def open_intent(
             },
         )
     return Intent(int(row[0]), key)
+
+
+def _assure_still_ours(connection: Connection[Any], tenant_id: str, order_ids: list[str]) -> None:
+    """Settings may change, and an order may go to another clinic, while a pass has it in hand.
+
+    The rows are locked first: of two tenants that have an order in hand, the second one sees the first one's call.
+    """
+    connection.execute(_QUERIES["lock_orders"], {"order_ids": order_ids})
+    moved = connection.execute(_QUERIES["moved"], {"order_ids": order_ids, "tenant_id": tenant_id}).fetchall()
+    if moved:
+        raise OrdersMovedError(frozenset(order_id for (order_id,) in moved))
 
 
 def settle(connection: Connection[Any], intent_id: int, positions: Sequence[int], outcome: str) -> None:

@@ -18,6 +18,29 @@ from unnest(
     %(patient_ids)s::text[], %(revisions)s::int8[], %(details)s::jsonb[]
 ) as e (position, operation, kind, order_id, local_id, patient_id, revision, detail)
 
+-- name: lock_orders
+select from orders where order_id = any(%(order_ids)s::text[]) order by order_id for no key update
+
+-- name: moved
+-- Orders that are no longer this tenant's to send: their clinic's settings changed, or another tenant has, or may have,
+-- their invoice by now.
+select o.order_id
+from orders o
+left join clinic_settings s using (organisation_id, clinic_id)
+where o.order_id = any(%(order_ids)s::text[])
+  and (
+      not coalesce(s.synchronisation_enabled and s.tenant_id = %(tenant_id)s, false)
+      or exists (
+          select from xero_link l
+          where l.order_id = o.order_id and l.kind = 'invoice' and l.tenant_id <> %(tenant_id)s
+      )
+      or exists (
+          select from xero_intent_element e
+          join xero_intent i on i.id = e.intent_id
+          where e.order_id = o.order_id and not e.settled and i.tenant_id <> %(tenant_id)s
+      )
+  )
+
 -- name: settle_elements
 update xero_intent_element set settled = true
 where intent_id = %(intent_id)s and position = any(%(positions)s::int4[])

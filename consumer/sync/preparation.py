@@ -11,18 +11,20 @@ from consumer.sync.outcome import link_after
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, same_text
 from consumer.sync.step import Stage, Step
-from consumer.xero import TenantClient, XeroError
+from consumer.xero import TenantClient
 
 
 class Preparation:
     """Makes the calls of one pass ready to go."""
 
-    def __init__(self, services: Services, minutes: Minutes, organisation_id: str, tenant_id: str) -> None:
+    def __init__(
+        self, services: Services, minutes: Minutes, organisation_id: str, tenant_id: str, *, urgent: bool
+    ) -> None:
         self._services = services
         self._minutes = minutes
         self._organisation_id = organisation_id
         self._tenant_id = tenant_id
-        self._tenant = TenantClient(services.client, organisation_id, tenant_id)
+        self._tenant = TenantClient(services.client, organisation_id, tenant_id, urgent=urgent)
 
     def ready(self, call: list[Assignment]) -> list[Assignment]:
         """Return what of `call` is to be sent; the jobs of the rest are to be planned anew.
@@ -59,11 +61,7 @@ class Preparation:
         again = [step for step, _ in call if step.detail.get("refused_name") == step.detail["name"]]
         if not again:
             return call
-        try:
-            holders = self._tenant.contacts_by_name(step.body["Name"] for step in again)
-        except XeroError:
-            # The name can wait; what else the orders need will meet the same trouble, and explain it.
-            return [assignment for assignment in call if assignment[0] not in again]
+        holders = self._tenant.contacts_by_name(step.body["Name"] for step in again)
         taken = [
             step
             for step in again

@@ -73,7 +73,8 @@ select
     extract(epoch from greatest(r.ready_at - clock_timestamp(), interval '0'))::float8 as wait_seconds
 from ready r
 left join xero_lease l on l.tenant_id = r.book
-order by greatest(r.ready_at, clock_timestamp()), coalesce(l.served_at, '-infinity')
+-- One moment for all rows, so that those that are ready are equal, and who was served least recently goes first.
+order by greatest(r.ready_at, statement_timestamp()), coalesce(l.served_at, '-infinity')
 limit %(limit)s
 
 -- name: due_count
@@ -164,6 +165,7 @@ order by c.priority, c.due_at
 -- name: tenant_facts
 select
     coalesce(bool_or(c.state = 'connected' and t.connected) filter (where t.tenant_id = %(tenant_id)s), false) as connected,
+    coalesce(bool_or(c.state = 'connected') and not bool_or(t.tenant_id = %(tenant_id)s), false) as unknown,
     max(t.base_currency) filter (where t.tenant_id = %(tenant_id)s) as base_currency,
     coalesce(jsonb_object_agg(t.tenant_id, t.name), '{}') as tenant_names
 from xero_connection c
@@ -262,15 +264,27 @@ from waiting w
 where o.order_id = w.order_id
 
 -- name: wake_settings
--- After a change of settings: what failed for their sake is looked at again where the clinic is in auto mode.
+-- After a change of settings: what failed for their sake is looked at again where the clinic is in auto mode, and so is
+-- what waited for the connection of a tenant that the clinic has no more, or that came back while it was switched off.
 with waiting as (
     select o.order_id
     from orders o
     join clinic_settings s using (organisation_id, clinic_id)
-    join problem p on p.id = o.problem_id and p.class = 'settings'
+    left join problem p on p.id = o.problem_id
     where o.organisation_id = %(organisation_id)s
-      and o.hold in ('problem', 'disabled')
-      and s.synchronisation_enabled and s.mode = 'auto'
+      and s.synchronisation_enabled
+      and (
+          (s.mode = 'auto' and p.class = 'settings' and o.hold in ('problem', 'disabled'))
+          or (
+              o.hold = 'connection'
+              and (s.mode = 'auto' or o.requested_revision is not null)
+              and exists (
+                  select from xero_connection x
+                  join xero_tenant t on t.organisation_id = x.organisation_id and t.tenant_id = s.tenant_id
+                  where x.organisation_id = o.organisation_id and x.state = 'connected' and t.connected
+              )
+          )
+      )
     order by o.order_id
     for update of o
 )

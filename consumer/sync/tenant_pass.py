@@ -16,12 +16,12 @@ from consumer.database import crash_point, load_queries
 from consumer.results import Outcome
 from consumer.settings import load_clinic_settings
 from consumer.sync import exchange
-from consumer.sync.admission import Admission, TenantFacts
+from consumer.sync.admission import Admission
 from consumer.sync.back_off import ALONE_FROM
 from consumer.sync.batching import Assignment, cut_into_calls, fits_a_call
 from consumer.sync.conclusions import Conclusions
 from consumer.sync.gate import Hold
-from consumer.sync.intents import Intent, leave_in_doubt, open_intent, settle
+from consumer.sync.intents import Intent, OrdersMovedError, leave_in_doubt, open_intent, settle
 from consumer.sync.job import ClaimedOrder, Ending, Job
 from consumer.sync.lease import Lease
 from consumer.sync.link_store import load_links
@@ -34,6 +34,7 @@ from consumer.sync.recovery import recover
 from consumer.sync.refusals import Refusals
 from consumer.sync.services import Services
 from consumer.sync.step import Step
+from consumer.sync.tenant_facts import load_tenant_facts
 from consumer.xero import (
     BudgetSpentError,
     DisconnectedError,
@@ -89,7 +90,7 @@ class TenantPass:
             LeaseLostError: the tenant is somebody else's; what was not written is theirs to find out.
             psycopg.Error: the database.
         """
-        facts = self._tenant_facts()
+        facts = load_tenant_facts(self._connection, self._services.client, self._organisation_id, self._tenant_id)
         if self._tenant_id is not None and facts.connected:
             recover(self._connection, self._lease, self._organisation_id, self._services)
         self._claim()
@@ -107,11 +108,6 @@ class TenantPass:
         return len(self._jobs)
 
     # What is due, and whether it may go.
-
-    def _tenant_facts(self) -> TenantFacts:
-        parameters = {"organisation_id": self._organisation_id, "tenant_id": self._tenant_id}
-        with self._connection.cursor(row_factory=class_row(TenantFacts)) as cursor:
-            return cursor.execute(_QUERIES["tenant_facts"], parameters).fetchone() or TenantFacts()
 
     def _claim(self) -> None:
         with self._connection.cursor(row_factory=class_row(ClaimedOrder)) as cursor:
@@ -203,7 +199,8 @@ class TenantPass:
         assert self._tenant_id is not None  # noqa: S101 -- see _grant
         if not batch:
             return []
-        preparation = Preparation(self._services, self._minutes, self._organisation_id, self._tenant_id)
+        urgent = any(job.urgent for job in _jobs_of(batch))
+        preparation = Preparation(self._services, self._minutes, self._organisation_id, self._tenant_id, urgent=urgent)
         try:
             ready = preparation.ready(batch)
         except XeroError as error:
@@ -227,24 +224,39 @@ class TenantPass:
             if answer.seconds > WORTH_WAITING_SECONDS or self._stopping():
                 if answer.window in {"minute", "day"}:
                     self._lease.rest(self._connection, answer.seconds, answer.window)
-                self._stop = Ending(hold=Hold.LIMIT, wait_seconds=answer.seconds, free_attempt=True, keep_problem=True)
+                limited = Ending(hold=Hold.LIMIT, wait_seconds=answer.seconds, free_attempt=True, keep_problem=True)
+                if answer.window == "day" and not urgent and not self._stopping():
+                    self._leave_to_the_urgent(limited)
+                else:
+                    self._stop = limited
                 return None
             time.sleep(answer.seconds)
+
+    def _leave_to_the_urgent(self, limited: Ending) -> None:
+        """End all jobs that nobody waits for: what is left of the day is kept for those that somebody does."""
+        for job in self._jobs:
+            if job.ending is None and not job.urgent:
+                self._conclusions.finish(job, limited)
 
     def _send_batch(self, batch: list[Assignment], grant: Grant) -> None:
         assert self._tenant_id is not None  # noqa: S101 -- see _grant
         steps = [step for step, _ in batch]
         stage = steps[0].stage
         method, path = exchange.ADDRESSES[stage]
-        intent = open_intent(
-            self._connection,
-            self._lease,
-            self._organisation_id,
-            method=method,
-            path=path,
-            body_hash=bodies.content_hash({"elements": [step.body for step in steps]}),
-            steps=[(step, jobs[0].sender) for step, jobs in batch],
-        )
+        try:
+            intent = open_intent(
+                self._connection,
+                self._lease,
+                self._organisation_id,
+                method=method,
+                path=path,
+                body_hash=bodies.content_hash({"elements": [step.body for step in steps]}),
+                steps=[(step, jobs[0].sender) for step, jobs in batch],
+            )
+        except OrdersMovedError as moved:
+            self._services.budget.release(self._connection, grant)
+            self._give_back(moved.order_ids)
+            return
         crash_point("push.after_intent")
         for job in _jobs_of(batch):
             job.called = True
@@ -257,6 +269,13 @@ class TenantPass:
         crash_point("push.after_answer")
         self._services.metrics.batch_sent(stage.name.lower(), len(steps))
         self._take_results(intent, batch, results, tenant)
+
+    def _give_back(self, order_ids: frozenset[str]) -> None:
+        """Leave orders to the pass that finds them as they are now; the rest of the call is cut anew."""
+        for job in self._jobs:
+            if job.row.order_id in order_ids and job.ending is None:
+                self._conclusions.finish(job, Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True))
+        self._write()
 
     def _take_results(
         self, intent: Intent, batch: list[Assignment], results: list[exchange.StepResult], tenant: TenantClient

@@ -52,6 +52,9 @@ class TokenSource(Protocol):
     def take_tenant_out(self, organisation_id: str, tenant_id: str) -> None:
         """Note that the tenant is gone."""
 
+    def disconnect(self, token: AccessToken, reason: str) -> None:
+        """Note that the connection is of no use as it is."""
+
 
 class CallRecord(NamedTuple):
     """One call that was sent, for metrics: `outcome` is a status such as `200`, or the name of an error."""
@@ -126,6 +129,8 @@ class XeroClient:
         except DisconnectedError as error:
             if error.tenant_only:
                 self._tokens.take_tenant_out(organisation_id, tenant_id)
+            else:
+                self._tokens.disconnect(token, error.reason)
             raise
         except UnauthorisedError:
             if self._still_listed(token, tenant_id):

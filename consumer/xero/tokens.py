@@ -133,6 +133,11 @@ class Tokens:
         if changed:
             _log.warning("xero_tenant_disconnected", organisation_id=organisation_id, tenant_id=tenant_id)
 
+    def disconnect(self, token: AccessToken, reason: str) -> None:
+        """Note that Xero refuses what `token` may do, until someone connects again; nothing, if somebody just did."""
+        with self._connections() as connection:
+            self._disconnect(connection, token.organisation_id, token.generation, reason)
+
     def rotate(self) -> int:
         """Re-encrypt all stored tokens with the first key; return how many connections that were."""
         with self._connections() as connection, connection.transaction():

@@ -61,3 +61,16 @@ def test_a_wrong_secret_of_our_app_is_no_orders_fault(books: Books) -> None:
     books.settle()
     assert books.invoice()["Status"] == "AUTHORISED"
     assert books.open_problems() == []
+
+
+def test_too_few_rights_are_a_lost_connection(books: Books) -> None:
+    books.save_invoice()
+    books.settle()
+    books.connect(scopes=["offline_access", "accounting.contacts", "accounting.invoices", "accounting.settings.read"])
+    books.forget_calls()
+    for number in range(5):
+        books.save_payment(payment_id=f"pay-{number}", amount="1.0000")
+        books.push()
+    assert books.connection.execute("select state from xero_connection").fetchone() == ("disconnected",)
+    assert len(books.calls()) <= 2
+    assert (books.failure()["problem"], books.order()["hold"]) == ("xero_disconnected", "connection")
