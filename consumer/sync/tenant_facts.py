@@ -1,0 +1,51 @@
+"""What a pass knows of its tenant before it decides anything."""
+
+from typing import Any
+
+import msgspec
+import structlog
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from consumer.database import load_queries
+from consumer.xero import TenantClient, XeroClient, XeroError, describe_tenant
+
+_QUERIES = load_queries(__file__, "queue.sql")
+_log = structlog.get_logger()
+
+
+class TenantFacts(msgspec.Struct, frozen=True):
+    """Whether Xero lets us into the tenant, the currency of its books (None = not known yet), all tenants' names.
+
+    `unknown`: the connection lives, and the tenant was never among those that it lists.
+    """
+
+    connected: bool = False
+    unknown: bool = False
+    base_currency: str | None = None
+    tenant_names: dict[str, str] = {}
+
+
+def load_tenant_facts(
+    connection: Connection[Any], client: XeroClient, organisation_id: str, tenant_id: str | None
+) -> TenantFacts:
+    """Read them from Postgres; what Xero was not asked when the tenant was connected, it is asked now.
+
+    Raises:
+        psycopg.Error: the database.
+    """
+    facts = _load(connection, organisation_id, tenant_id)
+    if tenant_id is None or not facts.connected or facts.base_currency is not None:
+        return facts
+    try:
+        describe_tenant(connection, TenantClient(client, organisation_id, tenant_id), organisation_id, tenant_id)
+    except XeroError as error:
+        # Without its currency no invoice goes out; the orders meet the same trouble, and are told of it.
+        _log.warning("tenant_not_described", tenant_id=tenant_id, error=type(error).__name__, detail=str(error))
+    return _load(connection, organisation_id, tenant_id)
+
+
+def _load(connection: Connection[Any], organisation_id: str, tenant_id: str | None) -> TenantFacts:
+    parameters = {"organisation_id": organisation_id, "tenant_id": tenant_id}
+    with connection.cursor(row_factory=class_row(TenantFacts)) as cursor:
+        return cursor.execute(_QUERIES["tenant_facts"], parameters).fetchone() or TenantFacts()
