@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from consumer.console.frame import load_frame
+from consumer.console.given import check_id, check_texts
 from consumer.console.log_filter import read_filter, read_id
 from consumer.console.log_store import load_call
 from consumer.console.pages.log import find_entry
@@ -13,13 +14,16 @@ from consumer.console.pages.order import load_plan, order_document, order_row
 from consumer.console.refusal import unusable
 from consumer.console.retrying import request_orders, request_problem
 from consumer.console.settings_change import (
+    Effects,
     load_document,
     make_settings,
     read_document,
     refuse_impossible,
+    tenant_ids,
     try_settings,
 )
-from consumer.console.visit import Visit, read_json
+from consumer.console.tenants import with_fresh_tenants
+from consumer.console.visit import Later, Visit, read_json
 from consumer.operations.timeline import load_timeline
 from consumer.results import log_entries, open_problems
 from consumer.settings import check_settings
@@ -47,7 +51,7 @@ def list_log(visit: Visit) -> Response:
 
 def get_entry(visit: Visit) -> Response:
     """Answer one row and its call."""
-    entry = find_entry(visit, read_id({"id": visit.path_value("log_id")}, "id"))
+    entry = find_entry(visit)
     call = None
     if entry.intent_id is not None:
         call = load_call(visit.connection, entry.intent_id, entry.order_id, entry.local_id)
@@ -86,16 +90,21 @@ def get_timeline(visit: Visit) -> Response:
 
 def sync_order(visit: Visit) -> Response:
     """Request one order."""
-    return answer({"requested": request_orders(visit, [order_row(visit).order_id], action="sync_order")}, status=202)
+    requested = request_orders(visit, [order_row(visit).order_id], action="sync_order")
+    return answer({"requested": len(requested)}, status=202)
 
 
 def retry(visit: Visit) -> Response:
-    """Request several orders."""
+    """Request several orders; `unknown` are those of the ids that name none."""
     wanted = read_json(visit, RetryOrder)
     if wanted.problem_id is not None and wanted.order_ids is None:
-        return answer({"requested": request_problem(visit, wanted.problem_id)}, status=202)
+        requested = request_problem(visit, check_id(wanted.problem_id, "problem_id"))
+        return answer({"requested": len(requested), "unknown": []}, status=202)
     if wanted.order_ids and wanted.problem_id is None:
-        return answer({"requested": request_orders(visit, wanted.order_ids, action="retry_orders")}, status=202)
+        check_texts(("order_ids", order_id) for order_id in wanted.order_ids)
+        requested = request_orders(visit, wanted.order_ids, action="retry_orders")
+        unknown = sorted(set(wanted.order_ids) - set(requested))
+        return answer({"requested": len(requested), "unknown": unknown}, status=202)
     raise unusable("Name either order_ids or a problem_id.")
 
 
@@ -109,22 +118,36 @@ def get_settings(visit: Visit) -> Response:
     )
 
 
-def preview_settings(visit: Visit) -> Response:
+def preview_settings(visit: Visit) -> Response | Later:
     """Answer what settings would do; change nothing."""
     wanted = read_document(_settings(visit))
-    return answer(try_settings(visit.connection, wanted, actor=visit.identity.user))
+
+    def go_on(visit: Visit, not_asked: str | None) -> Response:
+        return _effects(try_settings(visit.connection, wanted, actor=visit.identity.user), not_asked)
+
+    return with_fresh_tenants(visit, tenant_ids(wanted), go_on)
 
 
-def put_settings(visit: Visit) -> Response:
-    """Make settings hold, unless they could never work."""
-    effects = make_settings(visit.connection, read_document(_settings(visit)), actor=visit.identity.user)
-    refuse_impossible(effects)
-    return answer(effects)
+def put_settings(visit: Visit) -> Response | Later:
+    """Make settings hold, unless they bring about what could never work."""
+    wanted = read_document(_settings(visit))
+
+    def go_on(visit: Visit, not_asked: str | None) -> Response:
+        effects = make_settings(visit.connection, wanted, actor=visit.identity.user)
+        refuse_impossible(effects)
+        return _effects(effects, not_asked)
+
+    return with_fresh_tenants(visit, tenant_ids(wanted), go_on)
 
 
 def answer(document: Any, *, status: int = 200) -> Response:
     """Return a document as JSON."""
     return Response(msgspec.json.encode(document), status, media_type="application/json")
+
+
+def _effects(effects: Effects, not_asked: str | None) -> Response:
+    """Return what a change does; `xero_not_asked` is why it was checked against what Xero offered earlier."""
+    return answer({**msgspec.structs.asdict(effects), "xero_not_asked": not_asked})
 
 
 def _settings(visit: Visit) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 -- name: frame
 select
     (
+        -- Those that the Problems page counts: also what an open problem holds while something else keeps it.
         select count(*) from orders
-        where organisation_id = console_organisation() and hold = 'problem' and due_at is null
+        where organisation_id = console_organisation() and problem_id is not null
     ) as failed,
     (select count(*) from orders where organisation_id = console_organisation() and hold = 'connection') as waiting,
     array(

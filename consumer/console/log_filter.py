@@ -1,11 +1,12 @@
 """The filter of the sync log as it stands in an address."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from consumer.console import given
 from consumer.console.refusal import unusable
 from consumer.results import LogFilter, Operation, Outcome
 
@@ -32,7 +33,7 @@ def read_filter(organisation_id: str, query: Mapping[str, str]) -> LogFilter:
         operation=_choice(query, "operation", Operation),
         outcome=_choice(query, "outcome", Outcome),
         problem=_text(query, "problem"),
-        problem_id=_number(query, "problem_id"),
+        problem_id=read_id(query, "problem_id"),
         since=_moment(query, "since", zone),
         until=_moment(query, "until", zone),
     )
@@ -40,7 +41,8 @@ def read_filter(organisation_id: str, query: Mapping[str, str]) -> LogFilter:
 
 def read_id(query: Mapping[str, str], name: str) -> int | None:
     """Return the id in the parameter `name`, None where it is left out. Raises as `read_filter`."""
-    return _number(query, name)
+    value = _text(query, name)
+    return None if value is None else given.read_id(value, name)
 
 
 def chosen(query: Mapping[str, str]) -> dict[str, str]:
@@ -49,10 +51,7 @@ def chosen(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def _text(query: Mapping[str, str], name: str) -> str | None:
-    value = query.get(name, "").strip()
-    if "\x00" in value:
-        raise unusable(f"{name} can't be used.")
-    return value or None
+    return query.get(name, "").strip() or None
 
 
 def _choice(query: Mapping[str, str], name: str, kind: type[E]) -> E | None:
@@ -65,25 +64,9 @@ def _choice(query: Mapping[str, str], name: str, kind: type[E]) -> E | None:
         raise unusable(f"There is no {name} {value!r}.", f"There are {', '.join(kind)}.") from None
 
 
-def _number(query: Mapping[str, str], name: str) -> int | None:
-    value = _text(query, name)
-    if value is None:
-        return None
-    # Postgres' ids have 64 bits.
-    if not value.isascii() or not value.isdigit() or int(value) >= 2**63:
-        raise unusable(f"{name} must be a whole number.")
-    return int(value)
-
-
 def _moment(query: Mapping[str, str], name: str, zone: ZoneInfo) -> datetime | None:
     value = _text(query, name)
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise unusable(f"{name} must be a time such as 2026-01-31T09:30.") from None
-    return moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC)
+    return None if value is None else given.read_moment(value, name, zone)
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -1,5 +1,6 @@
 """A preview in words: what stands in its way, what would be sent field by field, and what would not."""
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -16,11 +17,16 @@ _OPEN_CONTACT_FIELDS = frozenset({"ContactNumber", "ContactID", "ContactStatus"}
 
 
 class Remark(msgspec.Struct, frozen=True):
-    """A sentence about the whole plan; `stops` means that nothing would be sent."""
+    """A sentence about the whole plan; `stops` means that nothing would be sent, `code` says for programs what it is.
+
+    What only `waits` is sent once that is over, if somebody asks for it now.
+    """
 
     text: str
     fix: str = ""
     stops: bool = False
+    code: str | None = None
+    waits: bool = False
 
 
 class PlannedCall(msgspec.Struct, frozen=True):
@@ -63,6 +69,21 @@ class PlanView(msgspec.Struct, frozen=True):
         """Whether nothing would be sent, whatever the calls."""
         return any(remark.stops for remark in self.remarks)
 
+    @property
+    def only_waits(self) -> bool:
+        """Whether what is asked for now would be sent later."""
+        return self.is_stopped and all(remark.waits for remark in self.remarks if remark.stops)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether Xero is looked up before anything is sent."""
+        return any(remark.code == "in_doubt" for remark in self.remarks)
+
+    @property
+    def mark(self) -> str:
+        """What tells this plan from any other: its order's revision, and all that would be sent or not."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:32]
+
 
 def view_plan(preview: Preview, catalogue: Catalogue, *, with_patient: bool) -> PlanView:
     """Return `preview` in words; the patient's name and address only `with_patient`."""
@@ -88,13 +109,16 @@ def _remarks(preview: Preview, catalogue: Catalogue) -> list[Remark]:
     gate = preview.gate
     if gate.hold is not Hold.MANUAL and gate.code is not None:
         problem = catalogue.local(gate.code, **gate.values)
-        remarks.append(Remark(problem.message, problem.fix, stops=True))
+        remarks.append(Remark(problem.message, problem.fix, stops=True, code=gate.code))
     if preview.tenant_id is not None and not preview.connected:
         problem = catalogue.local("xero_disconnected")
-        remarks.append(Remark(problem.message, problem.fix, stops=True))
+        remarks.append(Remark(problem.message, problem.fix, stops=True, code="xero_disconnected", waits=True))
     if preview.in_doubt:
         remarks.append(
-            Remark("The answer to an earlier call was lost: Xero is looked up first, which may change what follows.")
+            Remark(
+                "The answer to an earlier call was lost: Xero is looked up first, which may change what follows.",
+                code="in_doubt",
+            )
         )
     return remarks
 

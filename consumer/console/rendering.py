@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from consumer.console import words
 from consumer.console.frame import load_frame
 from consumer.console.identity import Permission
+from consumer.console.notes import take_notes
 from consumer.console.refusal import Refusal
 from consumer.console.security import csrf_token
 
@@ -34,19 +35,30 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(moment=show_moment, day=show_day, money=show_money, word=words.word)
+        self._environment.filters.update(
+            moment=show_moment,
+            day=show_day,
+            money=show_money,
+            word=words.word,
+            sentence=words.sentence,
+            gaps=words.gaps,
+        )
         self._environment.globals.update(Permission=Permission, state=words.order_state, moment_text=words.moment_text)
 
     def render(self, visit: "Visit", template: str, values: dict[str, Any]) -> str:
         """Return the page; a part of one (its name begins with `_`) goes without the frame."""
-        frame = {} if template.startswith("_") else {"frame": load_frame(visit.connection)}
+        around: dict[str, Any] = {}
+        if not template.startswith("_"):
+            # A script takes a piece out of the page, and would leave the notes behind unread.
+            notes = [] if visit.is_partial else take_notes(visit.request)
+            around = {"frame": load_frame(visit.connection), "notes": notes}
         return self._environment.get_template(template).render(
             visit=visit,
             csrf=csrf_token(visit.request),
             address=visit.address,
             may=visit.identity.may,
             path=visit.request.url.path,
-            **frame,
+            **around,
             **values,
         )
 

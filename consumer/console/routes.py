@@ -39,6 +39,7 @@ GUARDED_ROUTES = (
     GuardedRoute("POST", "/export", _VIEW, export.download),
     GuardedRoute("GET", "/settings", _MANAGE, settings.show_settings),
     GuardedRoute("GET", "/settings/clinics/{clinic_id}", _MANAGE, settings.show_clinic),
+    GuardedRoute("POST", "/settings/edit", _MANAGE, settings.edit),
     GuardedRoute("POST", "/settings/preview", _MANAGE, settings.preview),
     GuardedRoute("POST", "/settings", _MANAGE, settings.save),
     GuardedRoute("POST", "/settings/refresh", _MANAGE, settings.refresh),

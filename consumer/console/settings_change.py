@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from consumer.console.refusal import Refusal, unusable
+from consumer.console.settings_faults import name_clinics, split_findings
 from consumer.database import load_queries
 from consumer.settings import (
     CATEGORIES,
@@ -17,7 +18,6 @@ from consumer.settings import (
     Difference,
     FileSettings,
     Finding,
-    Level,
     SettingsError,
     apply_settings,
     check_settings,
@@ -27,22 +27,14 @@ from consumer.settings import (
 from consumer.sync.queue import wake_after_settings
 
 _QUERIES = load_queries(__file__, "settings_change.sql")
-# With these nothing could ever be pushed: what is chosen is not there, or not for that.
-_IMPOSSIBLE = frozenset(
-    {
-        "unknown_tenant",
-        "tenant_without_books",
-        "revenue_account_unusable",
-        "payment_account_unusable",
-        "tax_type_unusable",
-    }
-)
-
 Document = dict[str, Any]
 
 
 class Effects(msgspec.Struct, frozen=True):
-    """What a change does. Orders: tried again at once · that the next push touches · linked to another tenant."""
+    """What a change does. Orders: tried again at once · that the next push touches · linked to another tenant.
+
+    `impossible` are the faults that it brings about, and that keep it from being saved; `findings` all others.
+    """
 
     differences: tuple[Difference, ...]
     impossible: tuple[Finding, ...]
@@ -92,6 +84,11 @@ def fingerprint(document: Document) -> str:
     return hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()[:16]
 
 
+def tenant_ids(wanted: FileSettings) -> frozenset[str]:
+    """Return the tenants that settings name, in lower case."""
+    return frozenset(str(values.get("tenant_id")).lower() for values in (wanted.defaults, *wanted.clinics.values()))
+
+
 def read_document(document: Document) -> FileSettings:
     """Check `document`. Raises Refusal, naming every fault in it."""
     try:
@@ -109,8 +106,9 @@ def try_settings(connection: Connection[Any], wanted: FileSettings, *, actor: st
 def make_settings(connection: Connection[Any], wanted: FileSettings, *, actor: str) -> Effects:
     """Make `wanted` hold, and let go what had failed for the old settings' sake; return what it did."""
     organisation_id = wanted.organisation_id
+    before = check_settings(connection, organisation_id)
     differences = apply_settings(connection, wanted, actor=actor)
-    findings = check_settings(connection, organisation_id)
+    impossible, findings = split_findings(before, check_settings(connection, organisation_id), differences)
     clinic_ids = {difference.clinic_id for difference in differences}
     tried_again = wake_after_settings(connection, organisation_id)
     with connection.cursor(row_factory=class_row(_Counts)) as cursor:
@@ -125,8 +123,8 @@ def make_settings(connection: Connection[Any], wanted: FileSettings, *, actor: s
     assert counts is not None  # noqa: S101 -- the query gives one row in every case
     return Effects(
         differences=tuple(differences),
-        impossible=tuple(finding for finding in findings if finding.code in _IMPOSSIBLE),
-        findings=tuple(finding for finding in findings if finding.code not in _IMPOSSIBLE),
+        impossible=impossible,
+        findings=findings,
         tried_again=tried_again,
         to_push=counts.to_push,
         linked_elsewhere=counts.linked_elsewhere,
@@ -134,11 +132,11 @@ def make_settings(connection: Connection[Any], wanted: FileSettings, *, actor: s
 
 
 def refuse_impossible(effects: Effects) -> None:
-    """Raise Refusal where the settings could never work."""
+    """Raise Refusal where the change brings about what could never work."""
     if effects.impossible:
         raise unusable(
             "These settings can't work in Xero.",
-            " ".join(f"{fault.message} {fault.fix}" for fault in effects.impossible),
+            " ".join(f"{name_clinics(fault)}{fault.message} {fault.fix}" for fault in effects.impossible),
         )
 
 
@@ -150,8 +148,3 @@ def refuse_stale(connection: Connection[Any], organisation_id: str, seen: str) -
             "Somebody changed the settings meanwhile.",
             "Nothing was saved. Look at them again.",
         )
-
-
-def is_error(finding: Finding) -> bool:
-    """Whether orders fail for it."""
-    return finding.level is Level.ERROR

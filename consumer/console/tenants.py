@@ -1,6 +1,7 @@
 """The tenants of a connection, and asking Xero anew what they offer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,15 +9,20 @@ import msgspec
 import structlog
 from psycopg import Connection
 from psycopg.rows import class_row
+from starlette.responses import Response
 
 from consumer.console.parts import ConsoleParts
+from consumer.console.visit import Later, Visit
 from consumer.database import load_queries
 from consumer.xero import TenantClient, XeroError, describe_tenant
 
 _QUERIES = load_queries(__file__, "tenants.sql")
-# What was read of a tenant so long ago is still good enough to be checked against.
-_FRESH = timedelta(minutes=5)
+# What was read of a tenant so long ago is still what Xero has: time enough to look at a preview and save it.
+_FRESH = timedelta(seconds=20)
 _LOG = structlog.get_logger()
+
+# Goes on with the visit; the text says why Xero could not be asked, None where it was.
+GoOn = Callable[[Visit, str | None], Response]
 
 
 class ConnectedTenant(msgspec.Struct, frozen=True):
@@ -76,3 +82,27 @@ def describe_tenants(console: ConsoleParts, organisation_id: str, tenant_ids: Se
             _LOG.warning("tenant_not_described", tenant_id=tenant_id, reason=str(error))
             failed = str(error)
     return failed
+
+
+def with_fresh_tenants(visit: Visit, tenant_ids: Collection[str], go_on: GoOn) -> Response | Later:
+    """Go on once Xero was asked what the tenants of these ids (in lower case) offer, unless it just was.
+
+    Where it can't be asked, what was read before has to do. `go_on` may find another transaction than `visit` had.
+    """
+    stale = [
+        tenant.tenant_id
+        for tenant in load_tenants(visit.connection, visit.organisation_id)
+        if tenant.connected and not tenant.is_fresh and tenant.tenant_id.lower() in tenant_ids
+    ]
+    if not stale:
+        return go_on(visit, None)
+    state = load_connection(visit.connection, visit.organisation_id)
+    if state is None or state.state != "connected":
+        return go_on(visit, "Xero is disconnected.")
+
+    def after_asking_xero() -> Response:
+        failed = describe_tenants(visit.console, visit.organisation_id, stale)
+        with visit.scope() as connection:
+            return go_on(replace(visit, connection=connection), failed)
+
+    return after_asking_xero

@@ -17,7 +17,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from consumer.console.audit import record_act
+from consumer.console.given import check_texts, is_text
 from consumer.console.identity import Identity, Permission
+from consumer.console.notes import Tone, add_note
 from consumer.console.parts import ConsoleParts
 from consumer.console.refusal import Refusal, not_found
 from consumer.console.scope import organisation_scope
@@ -61,8 +63,11 @@ class Visit:
         return "HX-Request" in headers and "HX-History-Restore-Request" not in headers
 
     def path_value(self, name: str) -> str:
-        """Return a part of the address."""
-        return str(self.request.path_params[name])
+        """Return a part of the address. Raises Refusal where nothing can have such a name."""
+        value = str(self.request.path_params[name])
+        if not is_text(value):
+            raise not_found("such page")
+        return value
 
     def act(self, action: str, **detail: Any) -> None:
         """Write down in this transaction what the visitor does."""
@@ -73,6 +78,10 @@ class Visit:
             action=action,
             detail=detail,
         )
+
+    def note(self, text: str, tone: Tone = "good") -> None:
+        """Have the next page that this visitor sees say `text`, once."""
+        add_note(self.request, text, tone)
 
     def address(self, path: str = "", **query: str | int | None) -> str:
         """Return the address of one of the organisation's pages."""
@@ -126,7 +135,8 @@ def page_address(organisation_id: str, path: str = "", **query: str | int | None
 
 def to_starlette(route: GuardedRoute, console: ConsoleParts) -> Route:
     """Return the route with its guard."""
-    return Route(route.full_path, partial(_serve, route, console), methods=[route.method])
+    # A handler reads numbers itself: the router fails at those that are too long for Python.
+    return Route(route.full_path.replace(":int}", "}"), partial(_serve, route, console), methods=[route.method])
 
 
 def require_identity(request: Request, console: ConsoleParts) -> Identity:
@@ -144,7 +154,7 @@ def require_identity(request: Request, console: ConsoleParts) -> Identity:
 async def _serve(route: GuardedRoute, console: ConsoleParts, request: Request) -> Response:
     identity = require_identity(request, console)
     organisation_id = request.path_params["organisation_id"]
-    if not identity.belongs_to(organisation_id):
+    if not is_text(organisation_id) or not identity.belongs_to(organisation_id):
         raise not_found("such organisation")
     if not identity.may(route.permission):
         raise Refusal(
@@ -162,6 +172,7 @@ async def _serve(route: GuardedRoute, console: ConsoleParts, request: Request) -
         else:
             form = await _read_form(request)
             check_form(request, form)
+    check_texts([*request.query_params.items(), *form.items()])
     return await console.in_thread(_handle, route, console, request, identity, organisation_id, form, body)
 
 
@@ -203,7 +214,7 @@ def read_json(visit: Visit, kind: type[Any]) -> Any:
     """
     try:
         return msgspec.json.decode(visit.body or b"{}", type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body can't be used.", str(error)) from error
 
 

@@ -1,7 +1,10 @@
 """The words of the pages, as HearLink's users know them."""
 
+import re
 from datetime import datetime
 
+# The canonical form: with its first number, without its last one.
+_RANGE = re.compile(r"\[(\d+),(\d+)\)")
 _WORDS = {
     "contact_create": "Contact create",
     "contact_rename": "Contact rename",
@@ -73,6 +76,11 @@ def word(code: object) -> str:
     )
 
 
+def sentence(text: str) -> str:
+    """Return `text` with a full stop, for another sentence to follow."""
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
+
+
 def moment_text(kind: str, text: str) -> str:
     """Return a moment of a timeline in words: what the command prints as codes is spelt out."""
     head, colon, rest = text.partition(": ")
@@ -83,10 +91,27 @@ def moment_text(kind: str, text: str) -> str:
     return text if kind == "act" else text[:1].upper() + text[1:]
 
 
-def order_state(*, revision: int, synced_revision: int, hold: str | None, due_at: datetime | None) -> str:
-    """Return how an order stands, in words."""
+def order_state(
+    *, revision: int, synced_revision: int, hold: str | None, due_at: datetime | None, nothing: str | None
+) -> str:
+    """Return how an order stands, in words. `nothing` is why there is nothing to send, as `nothing_to_send` says it."""
     if hold is not None and not (hold == "problem" and due_at is not None):
         return _HOLDS.get(hold, hold)
     if due_at is not None:
         return "On its way to Xero"
+    if nothing is not None:
+        return f"Nothing to send: {nothing}"
     return "Synced" if synced_revision >= revision else "Not synced yet"
+
+
+def nothing_to_send(*, closed: str | None, has_invoice: bool) -> str | None:
+    """Return why an order has nothing for Xero, None where it has. `closed` is how it ended, if it did."""
+    if closed is not None:
+        return f"the order is {closed.lower().replace('_', ' ')}"
+    return None if has_invoice else "it has no invoice"
+
+
+def gaps(ranges: str) -> str:
+    """Return Postgres' text of a multirange of whole numbers as people count: {[1,2),[3,6)} is 1, 3 to 5."""
+    spans = [(int(first), int(end) - 1) for first, end in _RANGE.findall(ranges)]
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -22,6 +23,11 @@ from consumer.sandbox.processes import free_port
 from consumer.sandbox.xero import XeroSimulator
 from tests.sync.books import ORGANISATION, Books
 from tests.sync.conftest import connect_organisation
+
+
+def mark_of(page: str) -> str:
+    """What ties a confirmation to the plan that the page shows."""
+    return page.partition('name="plan" value="')[2].partition('"')[0]
 
 
 class Visitor:
@@ -48,6 +54,11 @@ class Visitor:
     def post(self, path: str, form: dict[str, Any], **more: Any) -> requests.Response:
         form = {"csrf": self.token(), **form}
         return self.session.post(f"{self.url}/organisations/{ORGANISATION}{path}", data=form, timeout=30, **more)
+
+    def sync(self, order_id: str = "order-1") -> requests.Response:
+        """Look at the plan of an order, then confirm it."""
+        path = f"/orders/{quote(order_id, safe='')}/sync"
+        return self.post(path, {"plan": mark_of(self.page(path).text)})
 
     def api(self, path: str, body: Any = None, *, method: str | None = None, **more: Any) -> requests.Response:
         return self.session.request(

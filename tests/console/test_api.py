@@ -86,7 +86,7 @@ def test_a_problem_is_retried_as_a_whole(visitor: Visitor, busy_books: Books, as
     busy_books.simulator.control.restore_account(busy_books.tenant_id, "200")
     (problem,) = visitor.api("/problems").json()["problems"]
     answer = visitor.api("/retry", {"problem_id": problem["problem_id"]})
-    assert (answer.status_code, answer.json()) == (202, {"requested": 2})
+    assert (answer.status_code, answer.json()) == (202, {"requested": 2, "unknown": []})
     assert {request.order_id for request in deliver_requests(busy_books, assembly)} == {"order-3", "order-4"}
     busy_books.push()
     assert visitor.api("/problems").json() == {"problems": []}
@@ -134,17 +134,89 @@ def test_settings_go_out_and_come_back(visitor: Visitor) -> None:
     document = found["settings"]
     assert document["organisation"]["mode"] == "auto"
     assert any(finding["code"] == "revenue_account_unusable" for finding in found["findings"])
-    assert visitor.api("/settings", document, method="PUT").status_code == 400
+    # What was wrong before is no reason to refuse; what this change brings about is.
+    services = document["organisation"]["categories"]["services"]
+    services["revenue_account"] = "310"
+    answer = visitor.api("/settings", document, method="PUT")
+    assert answer.status_code == 400
+    assert "clinic-1: Account 310 for services is not a revenue account" in answer.json()["detail"]
+    assert "hearing aids" not in answer.json()["detail"]
     for category in document["organisation"]["categories"].values():
         category["revenue_account"] = "260"
     document["clinic"] = [{"id": "clinic-1", "mode": "manual"}]
     effects = visitor.api("/settings/preview", document).json()
     assert len(effects["differences"]) == 6
+    assert effects["xero_not_asked"] is None
     assert visitor.api("/settings").json()["settings"]["clinic"] == []
     assert visitor.api("/settings", document, method="PUT").status_code == 200
     assert visitor.api("/settings").json()["settings"] == document
     document["organisation"]["id"] = "org-2"
     assert visitor.api("/settings", document, method="PUT").status_code == 400
+
+
+def test_settings_are_checked_against_xero_as_it_is_now(visitor: Visitor, books: Books) -> None:
+    books.save_invoice("order-1")
+    visitor.post("/settings/refresh", {})
+    document = visitor.api("/settings").json()["settings"]
+    document["organisation"]["categories"]["services"]["revenue_account"] = "260"
+    books.simulator.control.archive_account(books.tenant_id, "260")
+    for method, path in (("POST", "/settings/preview"), ("PUT", "/settings")):
+        # Longer ago than it takes to look at a preview.
+        books.connection.execute("update xero_tenant set described_at = now() - interval '30 seconds'")
+        answer = visitor.api(path, document, method=method)
+        assert "Account 260 for services is archived" in answer.text
+        assert (answer.status_code, method) in {(200, "POST"), (400, "PUT")}
+    books.simulator.control.restore_account(books.tenant_id, "260")
+    books.simulator.control.add_fault({"kind": "unavailable", "count": None})
+    books.connection.execute("update xero_tenant set described_at = now() - interval '30 seconds', accounts = '[]'")
+    document["organisation"]["mode"] = "manual"
+    del document["organisation"]["categories"]
+    answer = visitor.api("/settings", document, method="PUT")
+    assert answer.status_code == 200
+    assert answer.json()["xero_not_asked"]
+    books.connection.execute("update xero_connection set state = 'disconnected'")
+    assert visitor.api("/settings", document, method="PUT").json()["xero_not_asked"] == "Xero is disconnected."
+
+
+def test_a_retry_is_found_by_each_of_its_orders(visitor: Visitor, busy_books: Books) -> None:
+    (problem,) = visitor.api("/problems").json()["problems"]
+    visitor.api("/retry", {"problem_id": problem["problem_id"]})
+    answer = visitor.api("/retry", {"order_ids": ["order-1", "nobodys", "order-2"]})
+    assert answer.json() == {"requested": 2, "unknown": ["nobodys"]}
+    visitor.post("/retry", {"outcome": "failed"})
+    visitor.post("/retry", {"order_id": "order-3"})
+    rows = busy_books.connection.execute(
+        "select action, detail -> 'order_ids' from audit where action like 'retry%' order by id"
+    ).fetchall()
+    assert rows == [
+        ("retry_problem", ["order-3", "order-4"]),
+        ("retry_orders", ["order-1", "order-2"]),
+        ("retry_filter", ["order-3", "order-4"]),
+        ("retry_order", ["order-3"]),
+    ]
+
+
+def test_many_orders_of_a_retry_go_into_several_rows(visitor: Visitor, busy_books: Books) -> None:
+    busy_books.connection.execute(
+        "insert into orders (order_id, organisation_id, clinic_id, patient_id, sequence, revision, event_id,"
+        " occurred_at, state, problem_id)"
+        " select 'crowd-' || n, organisation_id, clinic_id, patient_id, 1, 1, 'e', now(), state, problem_id"
+        " from orders, generate_series(1, 1200) as n where order_id = 'order-3'"
+    )
+    (problem,) = visitor.api("/problems").json()["problems"]
+    # The tile counts what the page of problems counts, whatever else keeps them.
+    assert visitor.api("/state").json()["failed"] == problem["order_count"] == 1202
+    assert visitor.api("/retry", {"problem_id": problem["problem_id"]}).json()["requested"] == 1202
+    rows = busy_books.connection.execute(
+        "select jsonb_array_length(detail -> 'order_ids') from audit where action = 'retry_problem' order by id"
+    ).fetchall()
+    assert rows == [(1000,), (202,)]
+
+
+@pytest.mark.usefixtures("books")
+def test_an_unknown_problem_is_not_there(visitor: Visitor) -> None:
+    assert visitor.api("/retry", {"problem_id": 999}).status_code == 404
+    assert visitor.post("/retry", {"of_problem": "999"}).status_code == 404
 
 
 @pytest.mark.usefixtures("books")

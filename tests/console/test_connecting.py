@@ -95,6 +95,7 @@ def test_no_is_an_answer(visitor: Visitor, only_its_tenant: Books) -> None:
     answer = visitor.session.get(consent(visitor, start(visitor)), timeout=30)
     assert answer.status_code == 400
     assert "Xero was not connected." in answer.text
+    assert f'href="/organisations/{ORGANISATION}/settings">Start again</a>' in answer.text
 
 
 def test_another_organisation_in_xero_must_be_confirmed(visitor: Visitor, books: Books) -> None:
@@ -102,7 +103,35 @@ def test_another_organisation_in_xero_must_be_confirmed(visitor: Visitor, books:
     books.simulator.control.set_consent(user="someone else", tenant_ids=[other])
     answer = visitor.session.get(consent(visitor, start(visitor)), timeout=60)
     assert "This is another Xero organisation" in answer.text
-    assert books.tenant_id in answer.text
+    # By their names: what was chosen, and what is missing.
+    assert "In Xero you chose Somebody Else&#39;s Books" in answer.text
+    assert "belong to Harbour Hearing." in answer.text
+    assert books.tenant_id not in answer.text
     assert [row[0] for row in tenants(books)] == ["Harbour Hearing"]
     visitor.session.get(consent(visitor, start(visitor, other_organisation="1")), timeout=60)
     assert [row[:2] for row in tenants(books)] == [("Harbour Hearing", False), ("Somebody Else's Books", True)]
+
+
+@pytest.mark.usefixtures("books")
+def test_no_address_puts_words_on_a_page(visitor: Visitor) -> None:
+    for path, name in (
+        ("/settings/other-organisation", "missing"),
+        ("/settings", "problem"),
+        ("/settings", "saved"),
+        ("/log", "requested"),
+        ("/problems", "requested"),
+        ("/orders", "requested"),
+    ):
+        page = visitor.page(path, **{name: "77 pay here"})
+        assert "77 pay here" not in page.text
+        assert "Saved." not in page.text
+        assert "requested" not in page.text
+
+
+def test_a_note_is_told_once(visitor: Visitor, books: Books) -> None:
+    books.save_invoice("order-1")
+    assert "1 order was requested." in visitor.post("/retry", {"order_id": "order-1"}).text
+    assert "requested" not in visitor.page("/log").text
+    books.simulator.control.add_fault({"kind": "unavailable", "count": None})
+    assert "Xero could not be asked" in visitor.post("/settings/refresh", {}).text
+    assert "Xero could not be asked" not in visitor.page("/settings").text

@@ -135,7 +135,7 @@ def test_headers_of_an_untrusted_network_say_nothing(variables: dict[str, str]) 
 def test_who_did_it_is_written_down(books: Books, proxy_url: str) -> None:
     books.save_invoice("order-1")
     visitor = Visitor(proxy_url, headers("all"))
-    assert visitor.post("/orders/order-1/sync", {}).status_code == 200
+    assert visitor.sync().status_code == 200
     visitor.post("/export", {"kind": "invoices", "since": "2026-10-01", "until": "2026-10-31"})
     assert visitor.api("/retry", {"order_ids": ["order-1"]}).status_code == 202
     visitor.post("/connect", {}, allow_redirects=False)

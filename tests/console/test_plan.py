@@ -8,7 +8,7 @@ import pytest
 
 from consumer.operations.assembly import Assembly
 from consumer.xero.transport import HttpAnswer
-from tests.console.conftest import Visitor, deliver_requests
+from tests.console.conftest import Visitor, deliver_requests, mark_of
 from tests.sync.books import Books, line
 
 Json = dict[str, Any]
@@ -112,7 +112,8 @@ def test_what_stands_in_the_way_is_said_first(visitor: Visitor, books: Books, as
     page = visitor.page("/orders/order-1/sync").text
     assert "Synchronisation is disabled" in page
     assert "As things are, nothing would be sent." in page
-    visitor.post("/orders/order-1/sync", {})
+    assert "Confirm" not in page
+    visitor.api("/orders/order-1/sync", {})
     deliver_requests(books, assembly)
     books.push()
     assert [(row["outcome"], row["problem"]) for row in books.log()][-1] == ("failed", "synchronisation_disabled")
@@ -126,3 +127,51 @@ def test_a_missing_account_would_fail_and_says_so(visitor: Visitor, books: Books
     assert finding["fails"] is True
     assert finding["problem"] == "mapping_incomplete"
     assert "Would fail" in visitor.page("/orders/order-1/sync").text
+
+
+def test_what_is_confirmed_is_the_plan_that_was_shown(visitor: Visitor, books: Books) -> None:
+    books.save_invoice("order-1")
+    form = {"plan": mark_of(visitor.page("/orders/order-1/sync").text)}
+    books.save_payment("order-1", amount="12.0000")
+    answer = visitor.post("/orders/order-1/sync", form)
+    assert answer.status_code == 409
+    assert "has changed meanwhile" in answer.text
+    assert "12.00" in answer.text
+    assert visitor.post("/orders/order-1/sync", {}).status_code == 409
+    # Other settings make another plan of the same order.
+    form = {"plan": mark_of(answer.text)}
+    books.settings(services_revenue_account="260")
+    assert visitor.post("/orders/order-1/sync", form).status_code == 409
+    assert books.connection.execute("select count(*) from outbox where topic = 'retry'").fetchone() == (0,)
+    assert visitor.sync().status_code == 200
+    assert books.connection.execute("select count(*) from outbox where topic = 'retry'").fetchone() == (1,)
+
+
+def test_what_would_send_nothing_is_not_offered(visitor: Visitor, books: Books) -> None:
+    books.save_invoice("order-1")
+    books.push()
+    page = visitor.page("/orders/order-1/sync").text
+    assert "Xero holds this order as it is in HearLink already" in page
+    assert "Confirm" not in page
+    # A problem that may be gone by now is worth a try.
+    books.settings(services_revenue_account=None)
+    books.save_invoice("order-2")
+    assert "Confirm" not in visitor.page("/orders/order-2/sync").text
+    books.push()
+    assert "Confirm" in visitor.page("/orders/order-2/sync").text
+
+
+def test_what_is_confirmed_while_xero_is_away_is_sent_once_it_is_back(
+    visitor: Visitor, books: Books, assembly: Assembly
+) -> None:
+    books.settings(mode="manual")
+    books.save_invoice("order-1")
+    books.save_invoice("order-2")
+    books.connection.execute("update xero_connection set state = 'disconnected', disconnected_at = now()")
+    assert "What you confirm now is sent once Xero is reconnected." in visitor.page("/orders/order-1/sync").text
+    visitor.sync()
+    deliver_requests(books, assembly)
+    books.push()
+    books.reconnect()
+    books.push()
+    assert [invoice["InvoiceNumber"] for invoice in books.ledger()["Invoices"]] == ["WH-order-1"]

@@ -11,7 +11,7 @@ from consumer.console.rate_limit import RateLimit
 from consumer.console.refusal import Refusal
 from consumer.console.routes import GUARDED_ROUTES
 from consumer.console.visit import Face
-from tests.console.conftest import Visitor, running_console
+from tests.console.conftest import Visitor, mark_of, running_console
 from tests.sync.books import ORGANISATION, Books
 
 
@@ -77,7 +77,8 @@ def test_a_form_without_its_token_does_nothing(visitor: Visitor, books: Books) -
     assert requests.post(url, data={"csrf": token}, timeout=30).status_code == 403
     assert visitor.session.post(url, json={"csrf": token}, timeout=30).status_code == 415
     assert books.connection.execute("select count(*) from outbox where topic = 'retry'").fetchone() == (0,)
-    answer = visitor.session.post(url, data={"csrf": token}, headers={"Origin": visitor.url}, timeout=30)
+    form = {"csrf": token, "plan": mark_of(visitor.page("/orders/order-1/sync").text)}
+    answer = visitor.session.post(url, data=form, headers={"Origin": visitor.url}, timeout=30)
     assert answer.status_code == 200
     assert books.connection.execute("select count(*) from outbox where topic = 'retry'").fetchone() == (1,)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.console.conftest import Visitor
-from tests.sync.books import CLINIC, Books
+from tests.sync.books import CLINIC, ORGANISATION, Books
 
 
 class Form(HTMLParser):
@@ -60,6 +60,13 @@ def clinic_form(visitor: Visitor, clinic_id: str = CLINIC, **changes: str) -> di
 
 def preview(visitor: Visitor, form: dict[str, str]) -> str:
     answer = visitor.post("/settings/preview", form)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def edit(visitor: Visitor, form: dict[str, str]) -> str:
+    """Do as the page does where another tenant is chosen, or somebody goes back from the preview."""
+    answer = visitor.post("/settings/edit", form)
     assert answer.status_code == 200, answer.text
     return answer.text
 
@@ -228,9 +235,75 @@ def test_another_tenants_accounts_can_be_looked_at_first(visitor: Visitor, read_
         " values ('org-1', 'other', 'c', 'Hilltop Hearing', 'ORGANISATION',"
         """ '[{"Code": "777", "Name": "Elsewhere", "Class": "REVENUE", "Status": "ACTIVE"}]', '[]')"""
     )
-    form = Form(visitor.page("/settings", tenant_id="other").text, "/settings/preview")
+    text = edit(visitor, defaults_form(visitor, tenant_id="other", mode="manual", services_tax_type="ZERORATEDOUTPUT"))
+    form = Form(text, "/settings/preview")
     assert ("777", "777 - Elsewhere") in form.options["services_revenue_account"]
-    assert form.values["tenant_id"] == "other"
+    # Nothing of what was filled in is lost.
+    assert (form.values["tenant_id"], form.values["mode"]) == ("other", "manual")
+    assert form.values["services_tax_type"] == "ZERORATEDOUTPUT"
+    assert form.values["seen"] == defaults_form(visitor)["seen"]
+
+
+def test_a_clinic_goes_back_to_the_tenant_of_the_organisation(visitor: Visitor, read_books: Books) -> None:
+    save(visitor, clinic_form(visitor, tenant_id=read_books.tenant_id, mode="manual"))
+    form = clinic_form(visitor)
+    assert form["tenant_id"] == read_books.tenant_id
+    back = Form(edit(visitor, {**form, "tenant_id": "", "mode": "auto"}), "/settings/preview").values
+    assert (back["tenant_id"], back["mode"]) == ("", "auto")
+    save(visitor, back)
+    rows = read_books.connection.execute("select tenant_id, mode from clinic_override").fetchall()
+    assert rows == [(None, "auto")]
+
+
+@pytest.mark.usefixtures("read_books")
+def test_back_from_the_preview_keeps_what_was_filled_in(visitor: Visitor) -> None:
+    form = defaults_form(visitor, mode="manual", payment_account="", services_revenue_account="260")
+    confirmation = preview(visitor, form)
+    assert f'formaction="/organisations/{ORGANISATION}/settings/edit">Back</button>' in confirmation
+    again = Form(edit(visitor, Form(confirmation, "/settings").values), "/settings/preview").values
+    assert again == form | {"csrf": again["csrf"]}
+
+
+def test_what_was_wrong_before_locks_nothing(visitor: Visitor, read_books: Books) -> None:
+    read_books.simulator.control.archive_account(read_books.tenant_id, "200")
+    visitor.post("/settings/refresh", {})
+    text = preview(visitor, defaults_form(visitor, synchronisation_enabled="off", mode="manual"))
+    assert '<button class="main">Save</button>' in text
+    assert "Still wrong" in text
+    assert f"{CLINIC}: Account 200 for services is archived in Harbour Hearing." in text
+    assert "below" not in text
+    save(visitor, defaults_form(visitor, synchronisation_enabled="off", mode="manual"))
+    assert organisation(read_books)["synchronisation_enabled"] is False
+    # Another archived account is this change's own fault, and its alone.
+    read_books.simulator.control.archive_account(read_books.tenant_id, "260")
+    visitor.post("/settings/refresh", {})
+    text = preview(visitor, defaults_form(visitor, services_revenue_account="260"))
+    faults = text.partition("so they are not saved")[2].partition("</ul>")[0]
+    assert f"{CLINIC}: Account 260 for services is archived in Harbour Hearing." in faults
+    assert "hearing aids" not in faults
+    assert '<button class="main">Save</button>' not in text
+
+
+def test_an_override_may_always_be_removed(visitor: Visitor, read_books: Books) -> None:
+    save(visitor, clinic_form(visitor, services_revenue_account="260"))
+    read_books.simulator.control.archive_account(read_books.tenant_id, "200")
+    visitor.post("/settings/refresh", {})
+    text = visitor.page(f"/settings/clinics/{CLINIC}").text
+    save(visitor, Form(text.rpartition("<section")[2], "/settings/preview").values)
+    assert read_books.connection.execute("select count(*) from clinic_override").fetchone() == (0,)
+    text = visitor.page("/settings").text
+    assert "Create Override" in text
+    assert "Remove the override" not in visitor.page(f"/settings/clinics/{CLINIC}").text
+
+
+def test_what_xero_changed_while_someone_thought_about_it_is_not_saved(visitor: Visitor, read_books: Books) -> None:
+    confirmation = Form(preview(visitor, defaults_form(visitor, services_revenue_account="260")), "/settings").values
+    read_books.simulator.control.archive_account(read_books.tenant_id, "260")
+    read_books.connection.execute("update xero_tenant set described_at = now() - interval '30 seconds'")
+    answer = visitor.post("/settings", confirmation)
+    assert answer.status_code == 400
+    assert "Account 260 for services is archived" in answer.text
+    assert organisation(read_books)["services_revenue_account"] == "200"
 
 
 @pytest.mark.usefixtures("read_books")

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from consumer.console.identity import Identity, Permission
+from consumer.console.log_store import load_tenant_names
+from consumer.console.notes import add_note
 from consumer.console.parts import ConsoleParts
 from consumer.console.refusal import Refusal
 from consumer.console.tenants import describe_tenants
@@ -23,7 +25,9 @@ from consumer.xero import (
 )
 
 CALLBACK_PATH = "/xero/callback"
-_SESSION_KEY = "connecting"
+_SESSION_KEY, _OTHER_KEY = "connecting", "other_organisation"
+# What is named of them: a session is a cookie, and browsers take 4 kB.
+_MOST_NAMED = 10
 
 
 class _Pending(msgspec.Struct, frozen=True):
@@ -32,6 +36,14 @@ class _Pending(msgspec.Struct, frozen=True):
     organisation_id: str
     request: AuthorisationRequest
     confirmed: bool
+
+
+class _Other(msgspec.Struct, frozen=True):
+    """What was chosen in Xero, and what is in use but was not. Stays in the session until somebody connects again."""
+
+    organisation_id: str
+    missing_tenants: list[str]
+    chosen_names: list[str]
 
 
 def start(visit: Visit) -> Response:
@@ -46,6 +58,7 @@ def start(visit: Visit) -> Response:
     )
     confirmed = visit.form.get("other_organisation") == "1"
     pending = _Pending(visit.organisation_id, request, confirmed)
+    visit.request.session.pop(_OTHER_KEY, None)
     visit.request.session[_SESSION_KEY] = assembly.cipher.encrypt(msgspec.json.encode(pending).decode()).decode()
     visit.act("connect_start", other_organisation_confirmed=confirmed)
     return RedirectResponse(request.url, HTTPStatus.SEE_OTHER)
@@ -62,9 +75,12 @@ async def finish(request: Request) -> Response:
     back = page_address(pending.organisation_id, "/settings")
     if "error" in request.query_params:
         raise Refusal(
-            HTTPStatus.BAD_REQUEST, "Xero was not connected.", f"Xero, or you there, said no. Start again: {back}"
+            HTTPStatus.BAD_REQUEST,
+            "Xero was not connected.",
+            "Xero, or you there, said no.",
+            way_on=(back, "Start again"),
         )
-    return await console.in_thread(_connect, console, identity, pending, request.query_params.get("code", ""))
+    return await console.in_thread(_connect, request, identity, pending)
 
 
 def _take_pending(request: Request, console: ConsoleParts) -> _Pending:
@@ -86,11 +102,15 @@ def _take_pending(request: Request, console: ConsoleParts) -> _Pending:
     return pending
 
 
-def _connect(console: ConsoleParts, identity: Identity, pending: _Pending, code: str) -> Response:
+def _connect(request: Request, identity: Identity, pending: _Pending) -> Response:
+    console: ConsoleParts = request.app.state.console
     authorisation = console.assembly.authorisation
     organisation_id = pending.organisation_id
+    settings_address = page_address(organisation_id, "/settings")
+    chosen: list[str] = []
     try:
-        granted = authorisation.exchange_code(pending.request, code)
+        granted = authorisation.exchange_code(pending.request, request.query_params.get("code", ""))
+        chosen = [tenant.name for tenant in granted.tenants]
         # As the service, not as the console: that one's role has no way to the tokens.
         with console.assembly.connections.borrow() as connection, connection.transaction():
             tenants = authorisation.store(
@@ -103,18 +123,29 @@ def _connect(console: ConsoleParts, identity: Identity, pending: _Pending, code:
             # In the same transaction: who waits for the connection finds it.
             wake_after_connect(connection, organisation_id)
     except DifferentOrganisationError as error:
+        other = _Other(organisation_id, list(error.missing_tenants[:_MOST_NAMED]), chosen[:_MOST_NAMED])
+        request.session[_OTHER_KEY] = msgspec.to_builtins(other)
         return RedirectResponse(
-            page_address(organisation_id, "/settings/other-organisation", missing=", ".join(error.missing_tenants)),
+            page_address(organisation_id, "/settings/other-organisation"),
             HTTPStatus.SEE_OTHER,
         )
-    except InvalidGrantError as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "Xero was not connected.", f"{error} Start again.") from error
     except XeroError as error:
-        raise Refusal(HTTPStatus.BAD_GATEWAY, "Xero was not connected.", f"{error} Start again.") from error
+        status = HTTPStatus.BAD_REQUEST if isinstance(error, InvalidGrantError) else HTTPStatus.BAD_GATEWAY
+        raise Refusal(
+            status, "Xero was not connected.", str(error), way_on=(settings_address, "Start again")
+        ) from error
     failed = describe_tenants(console, organisation_id, [tenant.tenant_id for tenant in tenants])
-    return RedirectResponse(page_address(organisation_id, "/settings", problem=failed), HTTPStatus.SEE_OTHER)
+    if failed is not None:
+        add_note(request, f"Xero could not be asked for its accounts and tax rates: {failed}", "note")
+    return RedirectResponse(settings_address, HTTPStatus.SEE_OTHER)
 
 
 def confirm_other(visit: Visit) -> Response:
     """Say that Xero now offers other organisations than those in use, and let that be confirmed."""
-    return visit.page("other_organisation.html", missing=visit.query.get("missing", ""))
+    remembered = visit.request.session.get(_OTHER_KEY)
+    other = None if remembered is None else msgspec.convert(remembered, _Other)
+    if other is None or other.organisation_id != visit.organisation_id:
+        return visit.go("/settings")
+    names = load_tenant_names(visit.connection, visit.organisation_id)
+    missing = [names[tenant_id].name if tenant_id in names else tenant_id for tenant_id in other.missing_tenants]
+    return visit.page("other_organisation.html", missing=missing, chosen=other.chosen_names)

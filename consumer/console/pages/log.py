@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from consumer.console import given
 from consumer.console.log_filter import PARAMETERS, chosen, read_filter, read_id
 from consumer.console.log_store import (
     failed_order_ids,
@@ -12,8 +13,8 @@ from consumer.console.log_store import (
     load_tenant_names,
     still_failing,
 )
-from consumer.console.refusal import not_found, unusable
-from consumer.console.retrying import request_orders, request_problem
+from consumer.console.refusal import Refusal, not_found, unusable
+from consumer.console.retrying import note_requested, request_orders, request_problem
 from consumer.console.visit import Visit
 from consumer.console.xero_address import operation_address
 from consumer.results import LoggedEntry, Operation, Outcome, log_entries
@@ -36,7 +37,6 @@ def show_log(visit: Visit) -> Response:
         "is_first": before_id is None,
         "query": chosen(visit.query),
         "given": {name: visit.query.get(name, "") for name in PARAMETERS},
-        "requested": visit.query.get("requested"),
     }
     if visit.is_partial:
         return visit.page("_log_rows.html", **shown)
@@ -52,8 +52,7 @@ def show_log(visit: Visit) -> Response:
 
 def show_entry(visit: Visit) -> Response:
     """Show one row with all that is known of it."""
-    log_id = read_id({"id": visit.path_value("log_id")}, "id")
-    entry = find_entry(visit, log_id)
+    entry = find_entry(visit)
     call = None
     if entry.intent_id is not None:
         call = load_call(visit.connection, entry.intent_id, entry.order_id, entry.local_id)
@@ -64,10 +63,14 @@ def show_entry(visit: Visit) -> Response:
     return visit.page("_entry.html" if visit.is_partial else "entry.html", **shown)
 
 
-def find_entry(visit: Visit, log_id: int | None) -> LoggedEntry:
-    """Return one row of the log. Raises Refusal where there is none in the organisation."""
+def find_entry(visit: Visit) -> LoggedEntry:
+    """Return the row of the log that the address names. Raises Refusal where there is none in the organisation."""
+    try:
+        log_id = given.read_id(visit.path_value("log_id"), "log_id")
+    except Refusal:
+        raise not_found("such entry in the sync log") from None
     wanted = read_filter(visit.organisation_id, {})
-    entries = [] if log_id is None else log_entries(visit.connection, wanted, before_id=log_id + 1, limit=1)
+    entries = log_entries(visit.connection, wanted, before_id=log_id + 1, limit=1)
     if not entries or entries[0].log_id != log_id:
         raise not_found("such entry in the sync log")
     return entries[0]
@@ -84,20 +87,21 @@ def retry(visit: Visit) -> Response:
     """Request one order, the orders of a problem, or those of a filter."""
     form = visit.form
     if form.get("order_id"):
-        count = request_orders(visit, [form["order_id"]], action="retry_order")
+        requested = request_orders(visit, [form["order_id"]], action="retry_order")
         if visit.is_partial:
-            return visit.page("_requested.html", count=count)
-        return visit.go("/log", order=form["order_id"], requested=count)
+            return visit.page("_requested.html")
+        note_requested(visit, requested)
+        return visit.go("/log", order=form["order_id"])
     problem_id = read_id(form, "of_problem")
     if problem_id is not None:
-        count = request_problem(visit, problem_id)
-        return visit.go("/problems", requested=count)
+        note_requested(visit, request_problem(visit, problem_id))
+        return visit.go("/problems")
     query = chosen(form)
     order_ids = failed_order_ids(visit.connection, read_filter(visit.organisation_id, query), MOST_ORDERS)
     if not order_ids:
         raise unusable("There is nothing to retry.", "No order of this filter still fails.")
-    count = request_orders(visit, order_ids, action="retry_filter")
-    return visit.go("/log", **query, requested=count)
+    note_requested(visit, request_orders(visit, order_ids, action="retry_filter"))
+    return visit.go("/log", **query)
 
 
 def _row(visit: Visit, entry: LoggedEntry) -> dict[str, Any]:

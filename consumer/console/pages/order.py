@@ -1,5 +1,6 @@
 """One order: HearLink's side and Xero's side by side, what a sync would send, and all that happened to it."""
 
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -9,8 +10,9 @@ from consumer.console.log_store import find_orders
 from consumer.console.order_store import OrderRow, XeroDocument, load_documents, load_order
 from consumer.console.plan_view import PlanView, view_plan
 from consumer.console.refusal import not_found
-from consumer.console.retrying import request_orders
+from consumer.console.retrying import note_requested, request_orders
 from consumer.console.visit import Visit
+from consumer.console.words import nothing_to_send
 from consumer.console.xero_address import document_address
 from consumer.operations.timeline import load_timeline
 from consumer.sync.link import LinkKind, LinkStatus
@@ -22,7 +24,7 @@ _GONE = {LinkStatus.REMOVED.value, LinkStatus.GONE.value}
 def find(visit: Visit) -> Response:
     """Find an order by its id or its invoice's number."""
     text = visit.query.get("q", "").strip()
-    found = find_orders(visit.connection, visit.organisation_id, text) if text and "\x00" not in text else []
+    found = find_orders(visit.connection, visit.organisation_id, text) if text else []
     if len(found) == 1:
         return visit.go(_path(found[0][0]))
     return visit.page("find.html", text=text, found=found)
@@ -40,23 +42,49 @@ def show_order(visit: Visit) -> Response:
         order=order,
         documents=[(document, _address(document)) for document in documents],
         verb=sync_verb(documents),
+        nothing=nothing_to_send(
+            closed=None if order.state.closed is None else order.state.closed.outcome,
+            has_invoice=order.invoice is not None,
+        ),
         moments=[] if timeline is None else timeline.moments[::-1],
-        requested=visit.query.get("requested"),
     )
 
 
 def confirm_sync(visit: Visit) -> Response:
     """Show what a sync of the order would send, before it is asked for."""
     row = order_row(visit)
-    documents = load_documents(visit.connection, row.read())
-    return visit.page("sync.html", row=row, plan=load_plan(visit, row, with_patient=True), verb=sync_verb(documents))
+    return _confirmation(visit, row, load_plan(visit, row, with_patient=True))
 
 
 def sync(visit: Visit) -> Response:
-    """Ask for the order to be synced."""
+    """Ask for the order to be synced, if what was confirmed is what would be sent."""
     row = order_row(visit)
-    request_orders(visit, [row.order_id], action="sync_order")
-    return visit.go(_path(row.order_id), requested=1)
+    plan = load_plan(visit, row, with_patient=True)
+    if visit.form.get("plan") != plan.mark:
+        return _confirmation(visit, row, plan, has_changed=True)
+    note_requested(visit, request_orders(visit, [row.order_id], action="sync_order"))
+    return visit.go(_path(row.order_id))
+
+
+def _confirmation(visit: Visit, row: OrderRow, plan: PlanView, *, has_changed: bool = False) -> Response:
+    documents = load_documents(visit.connection, row.read())
+    return visit.page(
+        "sync.html",
+        status=HTTPStatus.CONFLICT if has_changed else HTTPStatus.OK,
+        row=row,
+        plan=plan,
+        verb=sync_verb(documents),
+        has_changed=has_changed,
+        is_offered=_is_worth_asking(row, plan),
+    )
+
+
+def _is_worth_asking(row: OrderRow, plan: PlanView) -> bool:
+    """Whether a request would do more than add a line to the sync log."""
+    if plan.is_stopped:
+        return plan.only_waits and bool(plan.calls)
+    # One more try tells whether a problem is gone, also where nothing is left to send. A doubt is settled by looking.
+    return bool(plan.calls) or row.problem_id is not None or plan.is_in_doubt
 
 
 def order_row(visit: Visit) -> OrderRow:

@@ -11,5 +11,4 @@ def show_problems(visit: Visit) -> Response:
     return visit.page(
         "problems.html",
         problems=open_problems(visit.connection, visit.organisation_id),
-        requested=visit.query.get("requested"),
     )
