@@ -9,7 +9,8 @@ import msgspec
 from fastavro import parse_schema, schemaless_reader
 from fastavro.schema import SchemaParseException
 
-from consumer.contract.check import ID_CHARACTERS_MAX
+from consumer.contract.check import ID_CHARACTERS_MAX, SEQUENCE_MAX
+from consumer.contract.conversion import EARLIEST, LATEST
 from consumer.contract.decoder import find_writer
 from consumer.contract.errors import UndecodableError
 from consumer.contract.messages import Message, RetryRequest
@@ -70,8 +71,8 @@ class MessageDecoder:
         return request
 
 
-class _JsonRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A retry request as people write it by hand; `requested_at` may be left out."""
+class _JsonRequest(msgspec.Struct):
+    """A retry request as people and their tools write it; `requested_at` may be left out, other fields mean nothing."""
 
     order_id: str
     organisation_id: str | None = None
@@ -115,7 +116,19 @@ def _check(request: RetryRequest) -> None:
         fault = f"its trigger must be one of {', '.join(sorted(_TRIGGERS))}"
     elif request.attempt is not None and not 0 <= request.attempt <= _ATTEMPT_MAX:
         fault = f"its attempt is {request.attempt}"
+    elif request.revision is not None and not 0 <= request.revision <= SEQUENCE_MAX:
+        fault = f"its revision is {request.revision}"
     elif request.not_before is not None and request.not_before.tzinfo is None:
         fault = 'not_before has no offset from UTC; write "Z" after it'
+    else:
+        fault = _time_fault("not_before", request.not_before) or _time_fault("requested_at", request.requested_at)
     if fault:
         raise UndecodableError(f"The retry request can't be used: {fault}. Publish it again.")
+
+
+def _time_fault(name: str, time: datetime | None) -> str | None:
+    # The first and last years that Python writes may be before Christ, or have five digits, in UTC: Postgres stores
+    # such a time, and nobody can read the row again.
+    if time is not None and not EARLIEST.year <= time.year <= LATEST.year:
+        return f"{name} lies outside of the years {EARLIEST.year} to {LATEST.year}"
+    return None

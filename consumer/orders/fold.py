@@ -3,6 +3,10 @@
 Each part of the state (the invoice, each payment, each credit note, the closing, the patient) remembers the sequence
 of the event that last wrote it, and only a later event writes it again. So the fold gives the same state however
 events are doubled or delayed, and an event that a jump had skipped still counts when it comes at last.
+
+The order's invoice is the one that was saved last, deleted where its own deletion came after that. What the fold alone
+needs stands beside a part: `saved`, the sequence of the saving where the part is deleted by now; `deletions`, those of
+other invoices by their ids, which may yet be saved late.
 """
 
 from enum import StrEnum
@@ -117,20 +121,50 @@ def _fill_gap(missing: list[tuple[int, int]], sequence: int) -> bool:
 
 def _save_invoice(order: ProjectedOrder, event: OrderEvent) -> None:
     invoice = event.change["invoice"]
-    if _is_newer(order.state["invoice"], event.sequence):
+    current = order.state["invoice"]
+    if current is None:
         order.state["invoice"] = _item(event.sequence, value=invoice)
+    elif _invoice_saved(current) < event.sequence:
+        order.state["invoice"] = _replacing_invoice(current, _item(event.sequence, value=invoice))
+
+
+def _replacing_invoice(former: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
+    """Return the invoice `saved` with the deletions that were seen of it, and of others that may yet be saved late."""
+    deletions = dict(former.get("deletions", ()))
+    if former["deleted"] and former["value"] is not None:
+        deletions[former["value"]["invoice_id"]] = former["sequence"]
+    later = {invoice_id: sequence for invoice_id, sequence in deletions.items() if sequence > saved["sequence"]}
+    own = later.pop(saved["value"]["invoice_id"], None)
+    if own is not None:
+        _mark_deleted(saved, own)
+    if later:
+        saved["deletions"] = later
+    return saved
 
 
 def _delete_invoice(order: ProjectedOrder, event: OrderEvent) -> None:
-    current = order.state["invoice"]
-    if not _is_newer(current, event.sequence):
-        return
+    current, invoice_id, sequence = order.state["invoice"], event.change["invoice_id"], event.sequence
     if current is None:
-        order.state["invoice"] = _item(event.sequence, value=None)
-    elif current["value"] is None or current["value"]["invoice_id"] == event.change["invoice_id"]:
-        current["deleted"] = True
-        current["sequence"] = event.sequence
-    # Else the order has another invoice by now, and the one that was deleted is no part of it any more.
+        order.state["invoice"] = {**_item(sequence, value=None), "deletions": {invoice_id: sequence}}
+        return
+    if sequence < _invoice_saved(current):
+        return
+    value = current["value"]
+    if value is not None and value["invoice_id"] == invoice_id:
+        _mark_deleted(current, sequence)
+        return
+    # Another invoice than the order has by now. Its saving may be late, and must not bring it back.
+    if value is not None or "deletions" in current:
+        deletions = current.setdefault("deletions", {})
+        deletions[invoice_id] = max(sequence, deletions.get(invoice_id, 0))
+    if value is None:
+        current["sequence"] = max(sequence, current["sequence"])
+
+
+def _invoice_saved(item: dict[str, Any]) -> int:
+    """Return the sequence of the saving that an invoice comes from, 0 if none was seen."""
+    # States of former versions don't tell which invoice was deleted where nothing but the deletion was seen.
+    return 0 if item["value"] is None and "deletions" in item else cast("int", item.get("saved", item["sequence"]))
 
 
 def _save_payment(order: ProjectedOrder, event: OrderEvent) -> None:
@@ -162,18 +196,29 @@ def _request_sync(order: ProjectedOrder, event: OrderEvent) -> None:
 
 
 def _save_entry(entries: dict[str, Any], key: str, sequence: int, value: dict[str, Any]) -> None:
-    if _is_newer(entries.get(key), sequence):
+    current = entries.get(key)
+    if current is None or current["sequence"] < sequence:
         entries[key] = _item(sequence, value=value)
+    elif current["deleted"] and (current["value"] is None or current.get("saved", sequence) < sequence):
+        # Late: it stays deleted, and this is what it was.
+        entries[key] = {**current, "value": value, "saved": sequence}
 
 
 def _delete_entry(entries: dict[str, Any], key: str, sequence: int) -> None:
     current = entries.get(key)
     if current is None:
         entries[key] = _item(sequence, value=None)
-    elif _is_newer(current, sequence):
-        # What was deleted stays readable: people ask what it was.
-        current["deleted"] = True
-        current["sequence"] = sequence
+    else:
+        _mark_deleted(current, sequence)
+
+
+def _mark_deleted(item: dict[str, Any], sequence: int) -> None:
+    if sequence > item["sequence"]:
+        # What was deleted stays readable: people ask what it was. When it was saved tells what is older than it.
+        if not item["deleted"]:
+            item["saved"] = item["sequence"]
+        item["deleted"] = True
+        item["sequence"] = sequence
 
 
 def _is_newer(current: dict[str, Any] | None, sequence: int) -> bool:

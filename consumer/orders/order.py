@@ -91,7 +91,7 @@ class CreditNote(msgspec.Struct, frozen=True):
 class Item(msgspec.Struct, Generic[T], frozen=True):
     """A part of the order with the sequence of the event that last wrote it.
 
-    `value` is None where only the deletion was ever seen.
+    `value` is None where only the deletion was ever seen. The fold's own notes beside these are not read.
     """
 
     sequence: int

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import psycopg
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from psycopg import Connection, IsolationLevel, errors
 
 from consumer.contract import Decoder, MessageDecoder
 from consumer.database import connect, load_queries
+from consumer.orders import OrderEvent
 from consumer.projection.batch import Batch, Reader
 from consumer.projection.claims import Claim
 from consumer.projection.errors import ProjectionError
@@ -21,6 +23,7 @@ from consumer.projection.folding import fold, load_orders
 from consumer.projection.kafka import consumer_properties
 from consumer.projection.metrics import NoMetrics
 from consumer.projection.settings import ProjectionSettings
+from consumer.projection.writer import is_refusal
 
 _LOG = structlog.get_logger()
 _QUERIES = load_queries(__file__, "rebuild.sql")
@@ -158,14 +161,30 @@ class Rebuild:
         self._events += batch.message_count
         self._unusable += sum(len(segment.letters) for segment in segments)
         self._progress(self._events, max(self._target, self._events))
+        self._project(connection, events, origins)
+
+    def _project(self, connection: Connection[Any], events: list[OrderEvent], origins: list[Message]) -> None:
+        """Fold and write `events`; those that Postgres refuses are left out, as the living projection does it."""
         if not events:
             return
-        order_ids = sorted({event.order_id for event in events})
-        orders = load_orders(connection, order_ids, lock=False)
-        upsert = fold(events, origins, orders, order_ids, _METRICS)
-        self._unusable += len(upsert.written.letters)
-        if upsert.written.orders:
-            connection.execute(_PROJECTION["upsert"], upsert.parameters)
+        try:
+            with connection.transaction():
+                order_ids = sorted({event.order_id for event in events})
+                orders = load_orders(connection, order_ids, lock=False)
+                upsert = fold(events, origins, orders, order_ids, _METRICS)
+                if upsert.written.orders:
+                    connection.execute(_PROJECTION["upsert"], upsert.parameters)
+        except psycopg.Error as error:
+            if not is_refusal(error):
+                raise
+            if len(events) == 1:
+                self._unusable += 1
+                return
+            middle = len(events) // 2
+            self._project(connection, events[:middle], origins[:middle])
+            self._project(connection, events[middle:], origins[middle:])
+        else:
+            self._unusable += len(upsert.written.letters)
 
     def _compare(self, consumer: Consumer, connection: Connection[Any], *, swap: bool) -> Comparison:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ

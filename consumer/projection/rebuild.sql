@@ -2,6 +2,21 @@
 drop schema if exists rebuild cascade;
 create schema rebuild;
 create table rebuild.orders (like public.orders including defaults including constraints including indexes);
+-- A state without the fold's own notes, which rows that former versions wrote don't have. Damaged ones pass as well.
+create function rebuild.bare(part jsonb) returns jsonb language sql immutable as $$
+    select case jsonb_typeof(part) when 'object' then part - '{saved,deletions}'::text[] else part end
+$$;
+create function rebuild.bare_entries(entries jsonb) returns jsonb language sql immutable as $$
+    select coalesce(jsonb_object_agg(e.key, rebuild.bare(e.value)), entries)
+    from jsonb_each(case jsonb_typeof(entries) when 'object' then entries end) e
+$$;
+create function rebuild.content(state jsonb) returns jsonb language sql immutable as $$
+    select state || jsonb_build_object(
+        'invoice', rebuild.bare(state -> 'invoice'),
+        'payments', rebuild.bare_entries(state -> 'payments'),
+        'credit_notes', rebuild.bare_entries(state -> 'credit_notes')
+    )
+$$;
 -- The projection's own statements then read and write the table beside the living one.
 set search_path = rebuild, public;
 set statement_timeout = 0;
@@ -20,7 +35,8 @@ with difference as (
         case
             when living.order_id is null then 'missing'
             when rebuilt.order_id is null then 'extra'
-            when living.state is distinct from rebuilt.state or living.clinic_id <> rebuilt.clinic_id then 'state'
+            when content(living.state) is distinct from content(rebuilt.state) or living.clinic_id <> rebuilt.clinic_id
+                then 'state'
             else 'sequence'
         end as kind,
         living.sequence as living_sequence,
@@ -55,7 +71,9 @@ on conflict do nothing
 -- What the projection writes comes from the rebuilt row. The sync's columns stay; an order whose state differs gets a
 -- revision more than it had, and is due by that.
 with changed as (
-    select rebuilt.*, living.state is distinct from rebuilt.state or living.clinic_id <> rebuilt.clinic_id as is_other
+    select
+        rebuilt.*,
+        content(living.state) is distinct from content(rebuilt.state) or living.clinic_id <> rebuilt.clinic_id as is_other
     from public.orders living
     join rebuild.orders rebuilt using (order_id)
     where living.state is distinct from rebuilt.state

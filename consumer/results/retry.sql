@@ -20,7 +20,8 @@ effect as (
         bool_or(request.manual) as manual,
         (array_agg(request.actor order by request.position desc) filter (where request.manual))[1] as actor,
         -- A retry that is older than the order's last attempt must not cut the present wait short.
-        min(coalesce(request.not_before, now())) filter (
+        -- Whatever it says, no sooner than now and no later than the service itself ever waits, with room to spare.
+        min(least(greatest(request.not_before, now()), now() + interval '7 days')) filter (
             where not request.manual
               and request.attempt >= locked.attempts
               and (locked.revision > locked.synced_revision or locked.hold is not null)

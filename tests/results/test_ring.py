@@ -121,6 +121,21 @@ def test_a_retry_without_a_time_is_due_at_once(connection: Connection[Any], inse
     assert read(connection)["is_due"]
 
 
+@pytest.mark.parametrize(
+    ("not_before", "earliest", "latest"),
+    [
+        (datetime(1900, 1, 1, tzinfo=UTC), timedelta(), timedelta(hours=1)),
+        (datetime(2999, 12, 31, tzinfo=UTC), timedelta(days=1), timedelta(days=8)),
+    ],
+)
+def test_a_retry_is_due_between_now_and_a_few_days_whatever_it_says(
+    connection: Connection[Any], insert_order: InsertOrder, not_before: datetime, earliest: timedelta, latest: timedelta
+) -> None:
+    insert_order("order-1", hold="problem")
+    ring(connection, [retry(not_before=not_before)])
+    assert NOW + earliest <= read(connection)["due_at"] <= NOW + latest
+
+
 @pytest.mark.parametrize(("attempt", "due_at"), [(3, LATER), (4, SOON), (5, SOON)])
 def test_a_retry_older_than_the_last_attempt_changes_nothing(
     connection: Connection[Any], insert_order: InsertOrder, attempt: int, due_at: datetime

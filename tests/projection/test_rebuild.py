@@ -1,0 +1,66 @@
+"""The rebuild beside the living projection: that both read the topic alike. What it puts in place: tests/chaos."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from consumer.contract import Decoder, MessageDecoder
+from consumer.orders import ChangeKind, OrderEvent
+from consumer.projection.rebuild import Comparison, Rebuild
+from tests.projection.world import World, event
+
+
+def rebuild(world: World, *, swap: bool = False) -> Comparison:
+    return Rebuild(world.settings(), Decoder(world.schemas), MessageDecoder(world.schemas)).run(swap=swap)
+
+
+def of_another_invoice(order_id: str, sequence: int, kind: ChangeKind, invoice_id: str) -> OrderEvent:
+    change: dict[str, Any] = {"invoice_id": invoice_id}
+    if kind is ChangeKind.INVOICE_SAVED:
+        change = {"invoice": {**event(order_id, sequence).change["invoice"], "invoice_id": invoice_id}}
+    return event(order_id, sequence, kind, change=change)
+
+
+def test_rows_without_the_folds_notes_are_given_them_and_no_order_is_due_by_it(world: World) -> None:
+    """Former versions wrote rows without them."""
+    with world.running():
+        world.publish(
+            event("order-1", 1),
+            event("order-1", 2, ChangeKind.PAYMENT_SAVED),
+            event("order-1", 3, ChangeKind.PAYMENT_DELETED),
+            of_another_invoice("order-1", 4, ChangeKind.INVOICE_SAVED, "invoice-2"),
+            event("order-1", 5, ChangeKind.INVOICE_DELETED),
+        )
+        world.wait_for_events(5)
+    state = world.order()["state"]
+    world.execute(
+        "update orders set due_at = null, state = state #- '{invoice,deletions}' #- '{payments,payment-1,saved}'"
+    )
+    assert world.order()["state"] != state
+    assert [difference.kind for difference in rebuild(world).differences] == ["sequence"]
+    swapped = rebuild(world, swap=True)
+    assert (swapped.replaced, swapped.made_due) == (1, 0)
+    order = world.order()
+    assert (order["state"], order["revision"], order["due_at"]) == (state, 5, None)
+
+
+@pytest.mark.parametrize("damage", ["null", "[]", "5", '{"payments": null, "invoice": 5}', '{"payments": {"a": 1}}'])
+def test_a_damaged_row_is_replaced(world: World, damage: str) -> None:
+    with world.running():
+        world.publish(event("order-1", 1))
+        world.wait_for_events(1)
+    state = world.order()["state"]
+    world.execute("update orders set state = %s", [damage])
+    assert rebuild(world, swap=True).made_due == 1
+    assert world.order()["state"] == state
+
+
+def test_events_that_postgres_refuses_are_left_out_as_the_living_projection_does(world: World) -> None:
+    refused = event("order-2", 1)
+    refused = msgspec.structs.replace(refused, patient={**refused.patient, "last_name": "Ex\x00ample"})
+    with world.running():
+        world.publish(event("order-1", 1), refused, event("order-3", 1), event("order-1", 2))
+        world.wait_for_events(4)
+    found = rebuild(world)
+    assert (found.differences, found.events, found.unusable, found.orders) == ([], 4, 1, 2)
