@@ -3,27 +3,19 @@
 import webbrowser
 
 import click
-import structlog
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
-from consumer.cli.context import actor_option, assembly
+from consumer.cli.context import actor_option, as_json, assembly
 from consumer.cli.failure import MISUSED, Failure
-from consumer.cli.output import print_table
-from consumer.operations.assembly import Assembly
+from consumer.cli.output import print_json, print_table
+from consumer.cli.tenants import describe_tenants
 from consumer.sync.queue import wake_after_connect
 from consumer.xero import (
     CallbackListener,
     InvalidGrantError,
-    Tenant,
-    TenantClient,
-    XeroError,
     authorisation_request,
-    describe_tenant,
 )
 
 _PATIENCE_SECONDS = 600
-_LOG = structlog.get_logger()
 
 
 @click.command()
@@ -40,6 +32,7 @@ _LOG = structlog.get_logger()
     metavar="HOST:PORT",
     help="Where to wait for the browser to come back, if it isn't the host and port of XERO_REDIRECT_URI.",
 )
+@as_json
 @actor_option
 def connect(
     *,
@@ -48,12 +41,14 @@ def connect(
     confirm_other_organisation: bool,
     timeout_seconds: int,
     listen: str | None,
+    as_json: bool,
     actor: str,
 ) -> None:
     """Connect an organisation to Xero, or connect it again.
 
     Prints an address to open in a browser, where someone logs in at Xero and chooses the organisations. Then stores the
-    connection, lists what can be chosen as tenant_id, and lets orders go that waited for it.
+    connection, lists what can be chosen as tenant_id, and lets orders go that waited for it. --json prints one document
+    at the end, and the address on standard error.
     """
     with assembly() as parts:
         # Before anybody is sent to Xero.
@@ -75,7 +70,7 @@ def connect(
                 f"Nobody can listen for {xero.redirect_uri}: {error.strerror}. Free its port, or see --listen.", MISUSED
             ) from error
         with listener:
-            click.echo(f"Open this address: {request.url}")
+            click.echo(f"Open this address: {request.url}", err=as_json)
             if not no_browser and not webbrowser.open(request.url):
                 click.echo("No browser could be started here; open it yourself.", err=True)
             code = listener.wait(timeout_seconds)
@@ -91,24 +86,18 @@ def connect(
                 actor=actor,
                 other_organisation_confirmed=confirm_other_organisation,
             )
-            _describe(parts, connection, organisation, tenants)
+            # So that settings can be checked. The connection stands without it as well.
+            describe_tenants(parts, connection, organisation, [tenant.tenant_id for tenant in tenants])
             woken = wake_after_connect(connection, organisation)
+    if as_json:
+        print_json({"organisation_id": organisation, "tenants": tenants, "woken": woken})
+        return
     print_table(
         f"{organisation} is connected. Choose tenant_id in its settings:",
         ["tenant_id", "name", "type"],
         [[tenant.tenant_id, tenant.name, tenant.tenant_type] for tenant in tenants],
     )
     click.echo(f"{woken} orders that waited for the connection go on now.")
-
-
-def _describe(parts: Assembly, connection: Connection[TupleRow], organisation_id: str, tenants: list[Tenant]) -> None:
-    """Read accounts and tax rates, so that settings can be checked. The connection stands without them as well."""
-    for tenant in tenants:
-        client = TenantClient(parts.xero_client, organisation_id, tenant.tenant_id, urgent=True)
-        try:
-            describe_tenant(connection, client, organisation_id, tenant.tenant_id)
-        except XeroError as error:
-            _LOG.warning("tenant_not_described", tenant_id=tenant.tenant_id, reason=str(error))
 
 
 def _address(listen: str | None) -> tuple[str, int] | None:

@@ -3,16 +3,21 @@
 from pathlib import Path
 
 import click
-from psycopg import Connection
+import msgspec
+from psycopg import Connection, Rollback
 from psycopg.rows import TupleRow
 
+from consumer.cli.audit import record_act
 from consumer.cli.context import actor_option, as_json, assembly
-from consumer.cli.failure import Failure
+from consumer.cli.failure import MISUSED, Failure
 from consumer.cli.output import print_json, print_table, shown
+from consumer.cli.tenants import ask_xero, chosen_tenants, impossible_settings
 from consumer.settings import (
     CATEGORIES,
     ClinicSettings,
     Difference,
+    FileSettings,
+    Finding,
     Level,
     apply_settings,
     check_settings,
@@ -27,34 +32,102 @@ def settings() -> None:
     """Apply, show and check an organisation's settings."""
 
 
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of a file. `faults`: what can't work in Xero. `not_asked`: why Xero could not be asked."""
+
+    organisation_id: str
+    applied: bool
+    changed: list[Difference]
+    tried_again: int
+    faults: list[Finding]
+    errors: list[Finding]
+    not_asked: str | None
+
+
 @settings.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@click.option("--force", is_flag=True, help="Apply it although it can't work in Xero as it is there now.")
+@as_json
 @actor_option
-def apply(*, file: Path, actor: str) -> None:
+def apply(*, file: Path, dry_run: bool, force: bool, as_json: bool, actor: str) -> None:
     """Make the settings in FILE (TOML) hold.
 
     The file is the whole truth of its organisation: what it leaves out is no longer set. Orders that had failed because
-    of the settings are tried again.
+    of the settings are tried again. Where Xero is connected, the file is checked against what Xero offers now, and
+    refused if it names what is not there or can't be used. --json prints one document.
     """
     wanted = read_settings_file(file)
     with assembly() as parts, parts.connect("settings") as connection:
+        not_asked = ask_xero(parts, connection, wanted.organisation_id, _tenant_ids(wanted))
+        outcome = _apply(connection, wanted, dry_run=dry_run, force=force, actor=actor)
+    outcome = msgspec.structs.replace(outcome, not_asked=not_asked)
+    if as_json:
+        changed = [difference._asdict() for difference in outcome.changed]
+        print_json(msgspec.structs.asdict(outcome) | {"changed": changed})
+    elif outcome.applied or dry_run:
+        _tell(outcome, dry_run=dry_run)
+    if not_asked is not None:
+        click.echo(f"Xero could not be asked, so what was read before counts: {not_asked}", err=True)
+    if outcome.faults and not force:
+        faults = "\n".join(f"- {_fault(finding)}" for finding in outcome.faults)
+        raise Failure(
+            f"These settings can't work in Xero, and were not applied (--force does it all the same):\n{faults}",
+            MISUSED,
+        )
+
+
+def _apply(
+    connection: Connection[TupleRow], wanted: FileSettings, *, dry_run: bool, force: bool, actor: str
+) -> Outcome:
+    """Apply `wanted` unless it must not be; the outcome tells what it does, or would do."""
+    organisation_id = wanted.organisation_id
+    with connection.transaction() as transaction:
         differences = apply_settings(connection, wanted, actor=actor)
-        woken = wake_after_settings(connection, wanted.organisation_id)
-        incomplete = [
-            finding for finding in check_settings(connection, wanted.organisation_id) if finding.level is Level.ERROR
-        ]
-    for difference in differences:
+        faults = impossible_settings(connection, organisation_id)
+        findings = check_settings(connection, organisation_id)
+        outcome = Outcome(
+            organisation_id=organisation_id,
+            applied=not dry_run and (force or not faults),
+            changed=differences,
+            tried_again=wake_after_settings(connection, organisation_id),
+            faults=faults,
+            errors=[finding for finding in findings if finding.level is Level.ERROR],
+            not_asked=None,
+        )
+        if not outcome.applied:
+            raise Rollback(transaction)
+        if faults:
+            codes = sorted({finding.code for finding in faults})
+            record_act(connection, "settings_forced", actor=actor, organisation_id=organisation_id, faults=codes)
+    return outcome
+
+
+def _tell(outcome: Outcome, *, dry_run: bool) -> None:
+    for difference in outcome.changed:
         click.echo(_line(difference))
-    if not differences:
-        click.echo(f"Nothing changed: the settings of {wanted.organisation_id} are as the file says.")
-    if woken:
-        click.echo(f"{woken} orders that had failed because of the settings are tried again.")
-    if incomplete:
+    if not outcome.changed:
+        click.echo(f"Nothing changed: the settings of {outcome.organisation_id} are as the file says.")
+    if outcome.tried_again:
+        would = "would be" if dry_run else "are"
+        click.echo(f"{outcome.tried_again} orders that had failed because of the settings {would} tried again.")
+    if dry_run:
+        click.echo("This is what would change. Nothing was applied.")
+    if outcome.errors and outcome.applied:
         click.echo(
-            f"{len(incomplete)} things keep orders from Xero: hearlink-xero settings check "
-            f"--organisation {wanted.organisation_id}",
+            f"{len(outcome.errors)} things keep orders from Xero: hearlink-xero settings check "
+            f"--organisation {outcome.organisation_id}",
             err=True,
         )
+
+
+def _tenant_ids(wanted: FileSettings) -> set[str]:
+    named = [wanted.defaults.get("tenant_id"), *(values.get("tenant_id") for values in wanted.clinics.values())]
+    return {str(tenant_id) for tenant_id in named if tenant_id is not None}
+
+
+def _fault(finding: Finding) -> str:
+    return f"{finding.message} {finding.fix}"
 
 
 @settings.command()
@@ -85,14 +158,20 @@ def show(*, organisation: str | None, as_json: bool) -> None:
 
 @settings.command()
 @click.option("--organisation", help="Only this one.")
+@click.option("--offline", is_flag=True, help="Go by what was last read of Xero, asking nothing of it.")
 @as_json
-def check(*, organisation: str | None, as_json: bool) -> None:
+def check(*, organisation: str | None, offline: bool, as_json: bool) -> None:
     """List what is incomplete or can't work, and what to do. Ends with 1 if orders would fail.
 
-    --json prints one document: findings by organisation.
+    Xero is asked afresh for its tenants, accounts and tax rates, which also renews a token that got old. --json prints
+    one document: findings by organisation.
     """
     with assembly() as parts, parts.connect("settings") as connection:
         names = _organisations(connection, organisation)
+        for name in [] if offline else names:
+            not_asked = ask_xero(parts, connection, name, chosen_tenants(connection, name))
+            if not_asked is not None:
+                click.echo(f"{name}: Xero could not be asked, so what was read before counts: {not_asked}", err=True)
         findings = {name: check_settings(connection, name) for name in names}
     if as_json:
         print_json(findings)
