@@ -1,6 +1,7 @@
 """The runbook says what can be done: its commands exist, its statements run, its links lead somewhere."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from consumer.cli.application import cli
 from consumer.database import connect
 
 RUNBOOK = Path(__file__).parents[2] / "deploy" / "runbook"
+CATALOGUE = RUNBOOK.parents[1] / "consumer" / "results" / "problems.toml"
 PAGES = sorted(RUNBOOK.glob("*.md"))
 TEXTS = {
     str(page.relative_to(RUNBOOK.parent)): page.read_text(encoding="utf-8")
@@ -56,6 +58,27 @@ def test_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(((?!http)[^)]+)\)", TEXTS[page]):
         places = [RUNBOOK / target, RUNBOOK.parent / target]
         assert any(place.resolve().exists() for place in places), target
+
+
+def test_problems_that_pages_name_are_in_the_catalogue() -> None:
+    known = {problem["code"] for problem in tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))["problem"]}
+    pattern = r"(?:\bproblem(?:\.code)? = '|--problem )([a-z][a-z_]*)"
+    named = {code for text in TEXTS.values() for code in re.findall(pattern, text)}
+    assert "not_in_catalogue" in named
+    assert named <= known
+
+
+def test_names_that_pages_quote_are_those_of_the_code() -> None:
+    """Log lines, columns, tables and fields between backticks, wherever they come from."""
+    files = [file for room in ("consumer", "sql", "deploy") for file in (RUNBOOK.parents[1] / room).rglob("*.*")]
+    words = {
+        word
+        for file in files
+        if file.suffix in {".py", ".sql", ".toml", ".yaml", ".yml", ".json"}
+        for word in re.findall(r"[a-z]+(?:_[a-z]+)+", file.read_text(encoding="utf-8"))
+    }
+    quoted = {name for text in TEXTS.values() for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text)}
+    assert quoted - words == set()
 
 
 def test_a_patient_is_erased_and_the_accounts_stay(database_url: str) -> None:
