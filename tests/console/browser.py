@@ -71,15 +71,10 @@ class Reader:
     def shows(self, text: str) -> bool:
         return text in self.text()
 
-    def serious_faults(self) -> list[str]:
-        """What axe finds that keeps people out, in the scheme at hand."""
+    def faults(self) -> list[str]:
+        """What axe finds that keeps people out or slows them down, in the scheme at hand."""
         found = _AXE.run(self.page).response["violations"]
-        return [
-            f"{fault['id']}: {node['html']}"
-            for fault in found
-            if fault["impact"] in {"serious", "critical"}
-            for node in fault["nodes"]
-        ]
+        return [f"{fault['id']}: {node['html']}" for fault in found for node in fault["nodes"]]
 
     def overflows(self) -> bool:
         """Whether one has to scroll sideways to read the page."""

@@ -69,3 +69,58 @@ def test_a_part_that_does_not_come_says_so(reader: Reader, books: Books) -> None
     page.get_by_role("button", name="Retry WH-order-1").click()
     expect(page.get_by_text("Requested", exact=True)).to_be_visible()
     expect(alert).to_have_count(0)
+
+
+def test_choosing_a_tenant_keeps_what_was_filled_in(reader: Reader, books: Books) -> None:
+    books.save_invoice("order-1")
+    books.push()
+    books.connection.execute(
+        "insert into xero_tenant (organisation_id, tenant_id, connection_id, name, tenant_type, accounts, tax_rates)"
+        " values ('org-1', 'other', 'c', 'Hilltop Hearing', 'ORGANISATION',"
+        """ '[{"Code": "777", "Name": "Elsewhere", "Class": "REVENUE", "Status": "ACTIVE"}]', '[]')"""
+    )
+    page = reader.page
+    reader.go("/settings/clinics/clinic-1")
+    mode = page.get_by_role("group", name="Synchronisation mode")
+    mode.get_by_label("Manual", exact=True).check()
+    tenant = page.get_by_label("Xero organisation/tenant")
+    tenant.select_option(label="Hilltop Hearing")
+    expect(page.get_by_text("Accounts and tax rates below are those of Hilltop Hearing")).to_be_visible()
+    expect(mode.get_by_label("Manual", exact=True)).to_be_checked()
+    account = page.get_by_role("group", name="Services").get_by_label("Default revenue account")
+    account.select_option(label="777 - Elsewhere")
+    tenant.select_option(value="")
+    expect(page.get_by_text("Accounts and tax rates below are those of Harbour Hearing")).to_be_visible()
+    expect(tenant).to_have_value("")
+    expect(mode.get_by_label("Manual", exact=True)).to_be_checked()
+    expect(account).to_have_value("777")
+    account.select_option(value="")
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("button", name="Back").click()
+    expect(mode.get_by_label("Manual", exact=True)).to_be_checked()
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Saved.")).to_have_count(0)
+    assert books.connection.execute("select mode, tenant_id from clinic_override").fetchall() == [("manual", None)]
+    assert reader.complaints == []
+
+
+def test_headings_and_tables_can_be_followed_by_ear(reader: Reader, books: Books) -> None:
+    books.settings(services_revenue_account=None)
+    books.save_invoice("order-1")
+    books.push()
+    for path in (
+        "/settings",
+        f"/log/{books.log()[-1]['id']}",
+        "/log",
+        "/problems",
+        "/orders/order-1",
+        "/settings/clinics/clinic-1",
+    ):
+        reader.go(path)
+        if path == "/log":
+            reader.page.get_by_text("Details of entry").first.click()
+            expect(reader.page.get_by_text("Attempt", exact=True)).to_be_visible()
+        assert reader.faults() == [], path

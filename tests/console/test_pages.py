@@ -71,6 +71,42 @@ def test_every_page_answers(visitor: Visitor, books: Books) -> None:
         visitor.page(f"/log/{log_id}")
 
 
+def test_an_order_that_has_nothing_for_xero_says_so(visitor: Visitor, books: Books) -> None:
+    books.save_invoice("order-1")
+    books.close("order-1", outcome="WRITTEN_OFF")
+    books.save_invoice("order-2")
+    books.delete_invoice("order-2")
+    books.save_invoice("order-3")
+    books.push()
+    for order_id, words in (("order-1", "the order is written off"), ("order-2", "it has no invoice")):
+        text = visitor.page(f"/orders/{order_id}").text
+        assert f"Nothing to send: {words}</span>" in text
+        assert "Synced" not in text.partition("</h1>")[2].partition("Timeline")[0]
+        assert "Nothing of this order is in Xero." in text
+    assert "Synced</span>" in visitor.page("/orders/order-3").text
+
+
+def test_gaps_are_told_as_people_count(visitor: Visitor, books: Books) -> None:
+    books.sequences["order-1"] = 1
+    books.save_invoice("order-1")
+    assert "Change 1 of this order has not come from HearLink yet." in visitor.page("/orders/order-1").text
+    books.sequences["order-1"] = 5
+    books.save_payment("order-1")
+    assert "Changes 1, 3 to 5 of this order have not come" in visitor.page("/orders/order-1").text
+
+
+def test_what_happened_and_what_to_do_are_two_sentences(visitor: Visitor, books: Books) -> None:
+    books.settings(synchronisation_enabled=False)
+    books.save_invoice("order-1")
+    books.request_sync("order-1")
+    books.push()
+    for path in ("/log", "/orders/order-1/sync", f"/log/{books.log()[-1]['id']}"):
+        text = visitor.page(path).text
+        assert "Synchronisation is disabled" in text, path
+        assert "Synchronisation is disabled <strong>" not in text, path
+        assert "disabled Turn" not in text, path
+
+
 def test_no_crowd_opens_more_connections_than_there_are_threads(visitor: Visitor, books: Books) -> None:
     books.save_invoice("order-1")
     with ThreadPoolExecutor(40) as crowd:

@@ -77,7 +77,7 @@ def look_round_before(reader: Reader) -> None:
     reader.go("/log")
     assert reader.shows("HearLink is not connected to Xero yet.")
     assert reader.shows("Nothing was synced yet.")
-    assert reader.serious_faults() == []
+    assert reader.faults() == []
 
 
 def connect(reader: Reader) -> None:
@@ -105,7 +105,7 @@ def configure(reader: Reader) -> None:
     page.get_by_role("group", name="New invoices").get_by_label("Authorised").check()
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_role("heading", name="What this changes")).to_be_visible()
-    assert reader.serious_faults() == []
+    assert reader.faults() == []
     photograph(reader, "settings-effect")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
@@ -191,7 +191,7 @@ def look_at_every_page(reader: Reader) -> None:
                 assert not reader.overflows(), (name, size)
                 if PICTURES.name:
                     reader.photograph(PICTURES / f"{name}-{scheme}-{size['width']}.png", whole=True)
-            assert reader.serious_faults() == [], (name, scheme)
+            assert reader.faults() == [], (name, scheme)
     reader.page.emulate_media(color_scheme="light")
     reader.page.set_viewport_size(WIDE)
 
