@@ -41,6 +41,7 @@ def apply_settings(connection: Connection[TupleRow], settings: FileSettings, *, 
         connection.execute(_QUERIES["lock"], {"organisation_id": organisation_id})
         before = _read(connection, organisation_id)
         after = _wanted(settings)
+        _write_tenants_as_xero_does(connection, organisation_id, after)
         differences = _compare(before, after)
         if differences or None not in before:
             _write(connection, organisation_id, after, actor)
@@ -57,6 +58,18 @@ def _wanted(settings: FileSettings) -> dict[str | None, _Row]:
     for clinic_id, overrides in settings.clinics.items():
         wanted[clinic_id] = _full(overrides)
     return wanted
+
+
+def _write_tenants_as_xero_does(
+    connection: Connection[TupleRow], organisation_id: str, rows: dict[str | None, _Row]
+) -> None:
+    """Give ids of tenants the case in which Xero lists them: the push asks for the very same text."""
+    found = connection.execute(_QUERIES["tenant_ids"], {"organisation_id": organisation_id}).fetchall()
+    listed = {tenant_id.lower(): tenant_id for (tenant_id,) in found}
+    for row in rows.values():
+        wanted = row["tenant_id"]
+        if isinstance(wanted, str):
+            row["tenant_id"] = listed.get(wanted.lower(), wanted)
 
 
 def _full(values: dict[str, Value]) -> _Row:

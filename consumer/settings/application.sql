@@ -72,3 +72,6 @@ values (
 -- name: audit
 insert into audit (organisation_id, actor, action, detail)
 values (%(organisation_id)s, %(actor)s, 'settings_apply', %(detail)s::jsonb);
+
+-- name: tenant_ids
+select tenant_id from xero_tenant where organisation_id = %(organisation_id)s;

@@ -69,7 +69,7 @@ def check_settings(connection: Connection[TupleRow], organisation_id: str) -> li
     known = KnownConnection(
         state=state["state"],
         reason=state["reason"],
-        tenants={row["tenant_id"]: KnownTenant(**row) for row in tenants},
+        tenants={row["tenant_id"].lower(): KnownTenant(**row) for row in tenants},
     )
     clinics = load_clinic_settings(connection, organisation_id)
     return find_faults(organisation_id, list(clinics.values()), known)
@@ -120,7 +120,7 @@ def _clinic_faults(clinic: ClinicSettings, known: KnownConnection) -> Iterator[F
             f"Set tenant_id to one of {_offered(known)}." if known.tenants else "Connect, then set tenant_id.",
         )
         return
-    tenant = known.tenants.get(clinic.tenant_id)
+    tenant = known.tenants.get(clinic.tenant_id.lower())
     if tenant is None:
         if known.state is not None:
             yield Finding(

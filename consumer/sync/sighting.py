@@ -135,7 +135,7 @@ def judge_payment(step: Step, payments: Iterable[Mapping[str, Any]]) -> Sighting
         payment
         for payment in payments
         if payment.get("Status") != "DELETED"
-        and payment.get("Reference") == step.body["Reference"]
+        and _one_blank(payment.get("Reference")) == _one_blank(step.body["Reference"])
         and same_text(_invoice_of(payment), wanted)
     ]
     if not ours:
@@ -208,6 +208,11 @@ def _amount(value: Any) -> Decimal | None:
         return read_amount(value)
     except ValueError:
         return None
+
+
+def _one_blank(text: Any) -> str:
+    """Return `text` as Xero may keep it; case tells HearLink's ids apart."""
+    return " ".join(str(text or "").split())
 
 
 def _invoice_of(entry: Mapping[str, Any]) -> Any:

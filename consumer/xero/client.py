@@ -129,7 +129,7 @@ class XeroClient:
         except DisconnectedError as error:
             if error.tenant_only:
                 self._tokens.take_tenant_out(organisation_id, tenant_id)
-            else:
+            elif error.lacks_consent:
                 self._tokens.disconnect(token, error.reason)
             raise
         except UnauthorisedError:
@@ -247,7 +247,9 @@ def _judge(answer: HttpAnswer, wait_seconds: float | None) -> XeroAnswer:
         raise NotFoundError(f"Xero doesn't know it: deleted there, or of another tenant ({said}).")
     if status == HTTPStatus.UNAUTHORIZED:
         if "insufficient_scope" in answer.headers.get("WWW-Authenticate", "").lower():
-            raise DisconnectedError("Xero was connected with too few rights: connect again and accept all of them")
+            raise DisconnectedError(
+                "Xero was connected with too few rights: connect again and accept all of them", lacks_consent=True
+            )
         raise UnauthorisedError(f"Xero refused a fresh token: {said}")
     if status == HTTPStatus.FORBIDDEN:
         raise _forbidden(messages)
@@ -302,5 +304,7 @@ def _forbidden(messages: list[str]) -> DisconnectedError | UnauthorisedError:
     if not said:
         return UnauthorisedError("Xero forbids the call and doesn't say why.")
     if "insufficientscope" in normalised or "scope" in normalised:
-        return DisconnectedError(f"Xero was connected with too few rights: connect again and accept all ({said})")
+        return DisconnectedError(
+            f"Xero was connected with too few rights: connect again and accept all ({said})", lacks_consent=True
+        )
     return DisconnectedError(f"Xero forbids it to the user who connected: {said}")

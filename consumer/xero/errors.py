@@ -116,10 +116,11 @@ class DisconnectedError(XeroError):
     """Xero no longer lets us in.
 
     `reason` is for people. `tenant_only` = the connection lives, this tenant was taken out of it; else all tenants
-    of the organisation are concerned.
+    of the organisation are concerned. `lacks_consent`: it lives, and whoever connected did not allow enough.
     """
 
-    def __init__(self, reason: str, *, tenant_only: bool = False) -> None:
+    def __init__(self, reason: str, *, tenant_only: bool = False, lacks_consent: bool = False) -> None:
         super().__init__(f"Xero is disconnected: {reason}")
         self.reason = reason
         self.tenant_only = tenant_only
+        self.lacks_consent = lacks_consent

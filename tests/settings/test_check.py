@@ -160,3 +160,7 @@ def test_tables_are_checked_as_they_stand(connection: Connection[TupleRow]) -> N
     )
     [found] = check_settings(connection, "org-1")
     assert (found.code, found.clinic_ids) == ("revenue_account_unusable", ("clinic-2",))
+
+    # Once Xero has listed it, its id is written as Xero does.
+    apply_settings(connection, FileSettings("org-1", values, {"clinic-1": {}}), actor="test")
+    assert connection.execute("select distinct tenant_id from clinic_settings").fetchall() == [("tenant-1",)]

@@ -160,6 +160,25 @@ def test_trap_10_a_credit_note_larger_than_the_balance(books: Books, paid: str, 
     assert books.open_problems() == []
 
 
+def test_what_was_paid_comes_before_what_is_credited(books: Books) -> None:
+    """The refund: fully paid, then credited. However it comes to Xero, the payment is there."""
+    books.save_invoice("order-1")
+    books.save_payment("order-1", "pay-1")
+    books.save_credit_note("order-1", "note-1", **lines("10.0000"))
+    books.settle()
+    books.save_invoice("order-2")
+    books.save_payment("order-2", "pay-2")
+    books.settle()
+    books.save_credit_note("order-2", "note-2", **lines("10.0000"))
+    books.settle()
+    books.save_payment("order-2", "pay-2", method="CASH")
+    books.settle()
+    for number in (1, 2):
+        assert books.invoice(f"WH-order-{number}")["AmountPaid"] == 40
+        assert {row["problem"] for row in books.failures(f"order-{number}")} == {"invoice_already_paid"}
+        assert books.note(f"note-{number}")["RemainingCredit"] == 10
+
+
 def test_trap_11_an_unchanged_order_costs_no_write(books: Books) -> None:
     for number in range(3):
         order_id = f"order-{number}"

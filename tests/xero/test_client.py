@@ -156,8 +156,9 @@ def test_too_few_rights_are_named(access: Access) -> None:
     assert isinstance(error, DisconnectedError)
     assert not error.tenant_only
     assert "too few rights" in error.reason
-    # The other tenants of the connection, and this one's other calls, go on.
-    assert access.tenant.organisation()["BaseCurrency"] == "GBP"
+    # Nothing is called any more before somebody connected again, with all of them.
+    with pytest.raises(DisconnectedError, match="too few rights"):
+        access.tenant.organisation()
 
 
 def test_a_user_without_permission_is_named(access: Access) -> None:
