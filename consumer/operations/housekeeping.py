@@ -1,4 +1,4 @@
-"""What the service looks after by itself, whichever roles a process has: the months of the sync log, old words."""
+"""What the service looks after by itself, whichever roles a process has: months of the sync log, calls, old words."""
 
 import threading
 from collections.abc import Callable
@@ -12,11 +12,14 @@ from consumer.database import is_outage
 from consumer.operations.logs import error_text
 from consumer.operations.role_failures import forget_old_failures
 from consumer.results import keep_months
+from consumer.sync import intents
 
 # A month is made three months ahead: an hour more or less is nothing.
 ROUND_SECONDS = 3_600.0
 # Somebody read the log, or the database was away.
 AGAIN_SECONDS = 60.0
+# A thousand calls each. A day's are more than fifty tenants can make at the most, and hundreds do.
+_PRUNINGS = 10
 
 _LOG = structlog.get_logger()
 
@@ -46,6 +49,8 @@ class Housekeeping:
                 assert now is not None  # noqa: S101 -- it always gives a row
                 kept = keep_months(connection, now=now, retention_months=self._retention_months)
                 forget_old_failures(connection)
+                for _ in range(_PRUNINGS):
+                    intents.prune(connection)
         except psycopg.Error as error:
             if not is_outage(error):
                 raise

@@ -18,7 +18,7 @@ WORDS = {
     "not_linked": "in step, and yet not linked: retry the order",
     "amount_differs": "the amount that was sent is another: retry the order",
     "linked_too_much": "linked, and not in HearLink any more: retry the order",
-    "orphan": "linked, and no order or patient of ours: rebuild, or see who removed it",
+    "orphan": "linked, and no order of ours: rebuild, or see who removed it",
     "linked_twice": "one document of Xero is linked twice: a defect",
     "open_intent": "a call without a known outcome for longer than ten minutes: see whether Xero answers",
     "events_missing": "events that never came: have HearLink publish them",

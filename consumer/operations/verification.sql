@@ -95,14 +95,10 @@ finding as (
           select from wanted n where n.order_id = l.order_id and n.kind = 'credit_note' and n.local_id = l.local_id
       ))
     union all
+    -- Not contacts: a patient that was merged into another has no orders, and the contact stays in Xero.
     select 'orphan', l.order_id, l.kind || ' ' || l.local_id
     from link l
-    where case
-        when l.kind = 'contact' then not exists (
-            select from orders o where o.organisation_id = l.organisation_id and o.patient_id = l.local_id
-        )
-        else not exists (select from orders o where o.order_id = l.order_id)
-    end
+    where l.kind <> 'contact' and not exists (select from orders o where o.order_id = l.order_id)
     union all
     select 'linked_twice', max(l.order_id), l.kind || ' ' || l.xero_id
     from link l

@@ -116,26 +116,47 @@ set
     trace_parent = excluded.trace_parent,
     state = excluded.state,
     projected_at = now(),
-    -- An order in doubt is looked up in Xero first, whatever changes meanwhile; the look-up sets it free.
+    -- An order in doubt is looked up in Xero first, whatever changes meanwhile; the look-up sets it free. Looked at no
+    -- more closely than where an order is held so: nothing in doubt may be left for it, once its patient is another.
     due_at = case
-        when stored.hold = 'in_doubt' then stored.due_at
+        when stored.hold = 'in_doubt' and exists (
+            select from xero_intent_element e
+            join xero_intent i on i.id = e.intent_id
+            where not e.settled
+              and (e.order_id = excluded.order_id
+                   or (e.kind = 'contact' and e.local_id = excluded.patient_id and i.tenant_id = (
+                       select s.tenant_id from clinic_settings s
+                       where s.organisation_id = excluded.organisation_id and s.clinic_id = excluded.clinic_id
+                   )))
+        ) then stored.due_at
         -- A person waits for it.
-        when excluded.requested_revision is not null or stored.requested_revision > stored.synced_revision then now()
+        when excluded.requested_revision is not null or stored.requested_revision is not null then now()
         -- It has its place in the queue already, and the row can stay where it is in the index.
         when stored.due_at <= now() and stored.hold is null and stored.attempts = 0 then stored.due_at
         -- An order that is edited again and again waits for its edits to gather: the people at the desk don't
         -- notice, the day's budget of calls does. Never for long, even where the clock was set back.
         else least(greatest(now(), stored.calm_at - interval '6 seconds'), now() + interval '6 seconds')
     end,
-    hold = case when stored.hold = 'in_doubt' then stored.hold end,
+    hold = case
+        when stored.hold = 'in_doubt' and exists (
+            select from xero_intent_element e
+            join xero_intent i on i.id = e.intent_id
+            where not e.settled
+              and (e.order_id = excluded.order_id
+                   or (e.kind = 'contact' and e.local_id = excluded.patient_id and i.tenant_id = (
+                       select s.tenant_id from clinic_settings s
+                       where s.organisation_id = excluded.organisation_id and s.clinic_id = excluded.clinic_id
+                   )))
+        ) then stored.hold
+    end,
     attempts = 0,
     unended_claims = 0,
-    priority = excluded.priority * (not coalesce(stored.requested_revision > stored.synced_revision, false))::integer,
-    trigger = case when stored.requested_revision > stored.synced_revision then 'manual' else excluded.trigger end,
+    -- A request that is unanswered stays a person's, also where Xero has followed all there was when it was made.
+    priority = excluded.priority * (stored.requested_revision is null)::integer,
+    trigger = case when stored.requested_revision is not null then 'manual' else excluded.trigger end,
     requested_revision = coalesce(excluded.requested_revision, stored.requested_revision),
     actor = case
-        when excluded.requested_revision is null and stored.requested_revision > stored.synced_revision
-            then stored.actor
+        when excluded.requested_revision is null and stored.requested_revision is not null then stored.actor
         else excluded.actor
     end,
     pending_since = case

@@ -58,9 +58,10 @@ def is_operators(request: RetryRequest) -> bool:
 def ring(connection: Connection[Any], requests: Sequence[RetryRequest]) -> Rung:
     """Make the orders of `requests` due, in the caller's transaction, in one statement.
 
-    A person's request, or a tool's (any without an attempt), goes before all else and lifts every hold but one: an
-    order in doubt stays so until Xero was looked up, and remembers the request. A planned retry only brings the time
-    forward, and only where it is as new as the order's attempts. Requests commute and may be lost, doubled or late.
+    A person's request, or a tool's (any without an attempt), goes before all else, begins the count of attempts anew
+    and lifts every hold but one: an order in doubt stays so until Xero was looked up, and remembers the request. A
+    planned retry only brings the time forward, and only where it is as new as the order's attempts and its revision.
+    Requests commute and may be lost, doubled or late.
     """
     if not requests:
         return Rung((), ())
@@ -70,6 +71,7 @@ def ring(connection: Connection[Any], requests: Sequence[RetryRequest]) -> Rung:
             "order_ids": [request.order_id for request in requests],
             "manual": [is_operators(request) for request in requests],
             "attempts": [request.attempt for request in requests],
+            "revisions": [request.revision for request in requests],
             "not_before": [request.not_before for request in requests],
             "actors": [request.actor for request in requests],
         },

@@ -2,36 +2,54 @@
 with request as (
     select *
     from unnest(
-        %(order_ids)b::text[], %(manual)b::boolean[], %(attempts)b::bigint[], %(not_before)b::timestamptz[],
-        %(actors)b::text[]
-    ) with ordinality as request (order_id, manual, attempt, not_before, actor, position)
+        %(order_ids)b::text[], %(manual)b::boolean[], %(attempts)b::bigint[], %(revisions)b::bigint[],
+        %(not_before)b::timestamptz[], %(actors)b::text[]
+    ) with ordinality as request (order_id, manual, attempt, revision, not_before, actor, position)
 ),
 -- Locked by key order, as the projection writes: two that ring for the same orders can't block each other for ever.
 locked as (
-    select order_id, revision, synced_revision, hold, problem_id, attempts
+    select
+        order_id, organisation_id, clinic_id, patient_id, revision, synced_revision, hold, problem_id, attempts
     from orders
     where order_id in (select order_id from request)
     order by order_id
     for no key update
 ),
+-- Held in doubt, and something is: nothing may be left of it for the order, once its patient is another.
+standing as (
+    select
+        locked.*,
+        locked.hold is not distinct from 'in_doubt' and exists (
+            select from xero_intent_element e
+            join xero_intent i on i.id = e.intent_id
+            where not e.settled
+              and (e.order_id = locked.order_id
+                   or (e.kind = 'contact' and e.local_id = locked.patient_id and i.tenant_id = (
+                       select s.tenant_id from clinic_settings s
+                       where s.organisation_id = locked.organisation_id and s.clinic_id = locked.clinic_id
+                   )))
+        ) as in_doubt
+    from locked
+),
 effect as (
     select
-        locked.order_id,
+        standing.order_id,
         bool_or(request.manual) as manual,
         (array_agg(request.actor order by request.position desc) filter (where request.manual))[1] as actor,
-        -- A retry that is older than the order's last attempt must not cut the present wait short.
-        -- Whatever it says, no sooner than now and no later than the service itself ever waits, with room to spare.
+        -- Whatever it says, no sooner than now and no later than the service itself ever waits, with room to spare. One
+        -- that is older than the order's last attempt, or than its last change, must not cut the present wait short.
         min(least(greatest(request.not_before, now()), now() + interval '7 days')) filter (
             where not request.manual
-              and request.attempt >= locked.attempts
-              and (locked.revision > locked.synced_revision or locked.hold is not null)
-              and locked.hold is distinct from 'in_doubt'
+              and request.attempt >= standing.attempts
+              and coalesce(request.revision >= standing.revision, true)
+              and (standing.revision > standing.synced_revision or standing.hold is not null)
+              and not standing.in_doubt
         ) as due_at,
-        locked.hold is not distinct from 'in_doubt' as in_doubt,
-        locked.problem_id is not null or coalesce(locked.hold, '') in ('problem', 'retry', 'connection') as had_failed
-    from locked
+        standing.in_doubt,
+        standing.problem_id is not null or coalesce(standing.hold, '') in ('problem', 'retry', 'connection') as had_failed
+    from standing
     join request using (order_id)
-    group by locked.order_id, locked.hold, locked.problem_id
+    group by standing.order_id, standing.hold, standing.problem_id, standing.in_doubt
 ),
 rung as (
     update orders
@@ -42,6 +60,8 @@ rung as (
             else orders.due_at
         end,
         hold = case when effect.manual and not effect.in_doubt then null else orders.hold end,
+        -- Whoever asks believes that it goes now: it is given up no sooner than an order that was never tried.
+        attempts = case when effect.manual then 0 else orders.attempts end,
         priority = case when effect.manual then 0 else orders.priority end,
         trigger = case
             when not effect.manual then orders.trigger

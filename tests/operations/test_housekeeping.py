@@ -8,6 +8,7 @@ from psycopg.rows import TupleRow
 
 from consumer.database import connect
 from consumer.operations.housekeeping import Housekeeping
+from tests.operations.rows import insert_intent
 
 
 @pytest.fixture
@@ -22,6 +23,38 @@ def test_the_months_are_made_and_dropped(database_url: str, opens: Callable[[str
         assert connection.execute("select count(*) from sync_log_partition").fetchone() == (5,)
         assert Housekeeping(opens, 6).go_round()
         assert connection.execute("select count(*) from sync_log_partition").fetchone() == (4,)
+
+
+def test_calls_whose_outcome_is_long_known_are_forgotten(
+    database_url: str, opens: Callable[[str], Connection[TupleRow]]
+) -> None:
+    with connect(database_url, name="test") as connection:
+        for order_id in ("old", "young", "open"):
+            insert_intent(connection, order_id, settled=order_id != "open")
+        connection.execute(
+            """
+            update xero_intent
+            set opened_at = now() - interval '40 days',
+                state = case idempotency_key when 'key-open' then 'open' else 'settled' end,
+                settled_at = now()
+                    - case idempotency_key when 'key-old' then interval '31 days' when 'key-young' then '29 days' end
+            """
+        )
+        # More than go at once.
+        connection.execute(
+            """
+            insert into xero_intent (
+                tenant_id, organisation_id, lease_epoch, stage, method, path, idempotency_key, body_hash, state,
+                settled_at
+            )
+            select 'tenant-1', 'org-1', 1, 'x', 'PUT', '/', 'many-' || n, '', 'settled', now() - interval '1 year'
+            from generate_series(1, 2500) n
+            """
+        )
+        assert Housekeeping(opens, 84).go_round()
+        left = connection.execute("select order_id from xero_intent_element order by order_id").fetchall()
+        assert left == [("open",), ("young",)]
+        assert connection.execute("select count(*) from xero_intent").fetchone() == (2,)
 
 
 def test_a_database_that_is_away_is_tried_again(opens: Callable[[str], Connection[TupleRow]]) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from consumer.contract.messages import DeadLetter
 from consumer.database import connect
 from consumer.orders import ChangeKind
 from consumer.projection import count_unprojected, create_admin
-from tests.contract.samples import sample_event, with_part
+from tests.contract.samples import PATIENT, sample_event, with_part
 from tests.projection.world import World, event, wait_until
 
 _TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -125,15 +126,58 @@ def test_an_unanswered_request_stays_a_persons(world: World) -> None:
     assert (order["requested_revision"], order["revision"]) == (1, 3)
 
 
-def test_an_order_in_doubt_stays_so(world: World) -> None:
+def test_a_request_for_an_order_in_step_stays_a_persons(world: World) -> None:
+    with world.running():
+        world.publish(event("order-1", 1))
+        world.wait_for_events(1)
+        world.execute(
+            "update orders set synced_revision = 1, requested_revision = 1, trigger = 'manual', priority = 0, "
+            "actor = 'op', due_at = now(), calm_at = now() + interval '10 seconds'"
+        )
+        world.publish(event("order-1", 2, ChangeKind.PAYMENT_SAVED, actor="other"))
+        world.wait_for_events(2)
+    order = world.order()
+    assert (order["trigger"], order["priority"], order["actor"]) == ("manual", 0, "op")
+    assert order["requested_revision"] == 1
+    assert order["due_at"] <= order["projected_at"]
+
+
+_OTHER = {**PATIENT, "patient_id": "patient-2"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "order_id", "patient", "tenant_id", "hold"),
+    [
+        # Its own call, and its patient's contact, which another order's call was to make.
+        ("payment", "order-1", _OTHER, "tenant-1", "in_doubt"),
+        ("contact", "order-2", PATIENT, "tenant-1", "in_doubt"),
+        # A contact that was its patient's, or that is another tenant's.
+        ("contact", "order-2", _OTHER, "tenant-1", None),
+        ("contact", "order-2", PATIENT, "tenant-2", None),
+    ],
+)
+def test_an_order_stays_in_doubt_as_long_as_something_of_it_is(
+    world: World, kind: str, order_id: str, patient: dict[str, Any], tenant_id: str, hold: str | None
+) -> None:
     with world.running():
         world.publish(event("order-1", 1))
         world.wait_for_events(1)
         world.execute("update orders set hold = 'in_doubt', due_at = null")
-        world.publish(event("order-1", 2, ChangeKind.PAYMENT_SAVED))
+        world.execute(
+            "insert into organisation (organisation_id, synchronisation_enabled, mode, invoice_status, tenant_id) "
+            "values ('org-1', true, 'auto', 'draft', 'tenant-1')"
+        )
+        world.execute(
+            "with intent as (insert into xero_intent (tenant_id, organisation_id, lease_epoch, stage, method, path, "
+            "idempotency_key, body_hash) values (%s, 'org-1', 1, 'x', 'PUT', '/', 'key', 'hash') returning id) "
+            "insert into xero_intent_element (intent_id, position, operation, kind, order_id, local_id) "
+            "select id, 0, 'x', %s, %s, 'patient-1' from intent",
+            [tenant_id, kind, order_id],
+        )
+        world.publish(event("order-1", 2, ChangeKind.PAYMENT_SAVED, patient=patient))
         world.wait_for_events(2)
     order = world.order()
-    assert (order["hold"], order["due_at"], order["revision"]) == ("in_doubt", None, 2)
+    assert (order["hold"], order["due_at"] is None, order["revision"]) == (hold, hold is not None, 2)
 
 
 def test_another_organisation_may_not_take_an_order(world: World) -> None:
@@ -252,7 +296,7 @@ def test_retry_requests_ring_the_doorbell(world: World) -> None:
         world.send(None, b"order-2", topic=world.retry_topic)
         world.flush()
         wait_until(lambda: world.order("order-2")["due_at"] is not None)
-        assert world.order("order-2")["attempts"] == 3
+        assert world.order("order-2")["attempts"] == 0
     counts = running.metrics.counts
     assert (counts["retries due"], counts["retries unknown"], counts["retries unchanged"]) == (2, 1, 1)
     assert world.rows("select topic, reason from dead_letter") == [(world.retry_topic, "undecodable")]

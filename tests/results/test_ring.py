@@ -50,6 +50,30 @@ def read(connection: Connection[Any], order_id: str = "order-1") -> dict[str, An
     return row
 
 
+def leave_in_doubt(
+    connection: Connection[Any], *, kind: str = "invoice", order_id: str = "order-1", local_id: str = "invoice-1"
+) -> None:
+    """A call to the tenant of all clinics, whose answer was lost."""
+    connection.execute(
+        """
+        insert into organisation (organisation_id, synchronisation_enabled, mode, invoice_status, tenant_id)
+        values ('org-1', true, 'auto', 'draft', 'tenant-1');
+        insert into clinic (organisation_id, clinic_id) values ('org-1', 'clinic-1');
+        insert into xero_intent (
+            tenant_id, organisation_id, lease_epoch, stage, method, path, idempotency_key, body_hash
+        )
+        values ('tenant-1', 'org-1', 1, 'invoices', 'PUT', '/Invoices', 'key-1', 'hash')
+        """
+    )
+    connection.execute(
+        """
+        insert into xero_intent_element (intent_id, position, operation, kind, order_id, local_id)
+        select id, 0, 'create', %s, %s, %s from xero_intent
+        """,
+        [kind, order_id, local_id],
+    )
+
+
 @pytest.mark.parametrize("hold", ["manual", "problem", "connection", "retry", "limit", None])
 def test_a_persons_request_makes_the_order_due_before_all_else(
     connection: Connection[Any], insert_order: InsertOrder, hold: str | None
@@ -62,7 +86,8 @@ def test_a_persons_request_makes_the_order_due_before_all_else(
     assert row["priority"] == 0
     assert row["requested_revision"] == 4
     assert row["actor"] == "user-1"
-    assert row["attempts"] == 9
+    # Given up no sooner than one that was never tried.
+    assert row["attempts"] == 0
     assert row["trigger"] == ("retry" if hold in {"problem", "retry", "connection"} else "manual")
 
 
@@ -85,6 +110,7 @@ def test_an_order_in_doubt_stays_so_and_remembers_the_request(
     connection: Connection[Any], insert_order: InsertOrder
 ) -> None:
     insert_order("order-1", revision=3, hold="in_doubt", due_at=LATER)
+    leave_in_doubt(connection)
     ring(connection, [manual(actor="user-1"), retry()])
     row = read(connection)
     assert (row["hold"], row["due_at"]) == ("in_doubt", LATER)
@@ -93,9 +119,22 @@ def test_an_order_in_doubt_stays_so_and_remembers_the_request(
 
 def test_a_plain_retry_leaves_an_order_in_doubt_alone(connection: Connection[Any], insert_order: InsertOrder) -> None:
     insert_order("order-1", revision=3, synced_revision=1, hold="in_doubt", due_at=LATER)
+    leave_in_doubt(connection)
     before = read(connection)
     assert ring(connection, [retry()]) == Rung((), ())
     assert before == read(connection)
+
+
+@pytest.mark.parametrize(("local_id", "hold"), [("patient-1", "in_doubt"), ("patient-2", None)])
+def test_an_order_is_in_doubt_for_its_patients_contact_and_no_other(
+    connection: Connection[Any], insert_order: InsertOrder, local_id: str, hold: str | None
+) -> None:
+    """Its patient may have become another one since it was held."""
+    insert_order("order-1", hold="in_doubt", patient_id="patient-1")
+    leave_in_doubt(connection, kind="contact", order_id="order-2", local_id=local_id)
+    ring(connection, [manual()])
+    row = read(connection)
+    assert (row["hold"], row["is_due"]) == (hold, None if hold else True)
 
 
 def test_a_plain_retry_brings_the_time_forward_and_nothing_else(
@@ -144,6 +183,15 @@ def test_a_retry_older_than_the_last_attempt_changes_nothing(
     ring(connection, [retry(attempt=attempt, not_before=SOON)])
     assert read(connection)["due_at"] == due_at
     assert read(connection)["attempts"] == 4
+
+
+@pytest.mark.parametrize(("revision", "due"), [(2, ()), (3, ("order-1",)), (4, ("order-1",)), (None, ("order-1",))])
+def test_a_retry_older_than_the_last_change_changes_nothing(
+    connection: Connection[Any], insert_order: InsertOrder, revision: int | None, due: tuple[str, ...]
+) -> None:
+    insert_order("order-1", revision=3, synced_revision=1, hold="problem", attempts=1)
+    assert ring(connection, [retry(attempt=7, revision=revision)]).due == due
+    assert read(connection)["is_due"] == (True if due else None)
 
 
 def test_a_retry_of_an_order_that_needs_nothing_changes_nothing(
