@@ -27,6 +27,8 @@ class _Refusal(msgspec.Struct, frozen=True):
     step: Step
     jobs: tuple[Job, ...]
     problem: Problem
+    # What Xero made, where it made it otherwise than it was asked to.
+    made: Sighting | None = None
 
 
 class Refusals:
@@ -43,6 +45,9 @@ class Refusals:
         """Note that Xero refused `step`, which `jobs` need."""
         number = step.body.get("InvoiceNumber") or step.body.get("CreditNoteNumber") or step.detail.get("number")
         facts = jobs[0].facts(jobs[0].settings, str(number or jobs[0].row.invoice_number or ""))
+        if result.xero_id is not None:
+            self._refusals.append(self._numbered_otherwise(step, tuple(jobs), result))
+            return
         problem = self._services.catalogue.match(result.messages, facts)
         if problem.code == "not_in_catalogue":
             self._services.metrics.unknown_message()
@@ -52,7 +57,9 @@ class Refusals:
         """Decide on all of them; what must be known of Xero for that is looked up in as few calls as it takes."""
         doubtful = []
         for refusal in self._refusals:
-            if refusal.step.stage is Stage.CONTACT_RENAME:
+            if refusal.made is not None:
+                self._keep_made(refusal, refusal.made, intent_id)
+            elif refusal.step.stage is Stage.CONTACT_RENAME:
                 self._keep_name(refusal, intent_id)
             elif self._changes_contact(refusal):
                 continue
@@ -73,6 +80,25 @@ class Refusals:
             return
         for refusal, sighting in zip(doubtful, sightings, strict=True):
             self._judge(refusal, sighting, intent_id)
+
+    # Another number.
+
+    def _numbered_otherwise(self, step: Step, jobs: tuple[Job, ...], result: StepResult) -> _Refusal:
+        document = result.document
+        fields = ("InvoiceNumber", "CreditNoteNumber", "ContactNumber")
+        number = next((str(document[field]) for field in fields if document.get(field)), "")
+        problem = self._services.catalogue.local(
+            "numbered_otherwise", order_id=jobs[0].row.order_id, kind=_within_sentence(step), xero_number=number
+        )
+        return _Refusal(step, jobs, problem, Sighting(Sight.OTHERWISE, result.xero_id, document))
+
+    def _keep_made(self, refusal: _Refusal, made: Sighting, intent_id: int | None) -> None:
+        """Link what Xero made under another number, so that it is never made again, and have a person look."""
+        link = self._link(refusal.step, made.xero_id, made.document)
+        if refusal.step.stage is not Stage.CONTACT_CREATE:
+            link = msgspec.structs.replace(link, content_hash="")
+        self._remember(link, refusal.jobs)
+        self._fail(refusal, refusal.problem, intent_id, xero_id=link.xero_id)
 
     # Another way.
 
@@ -129,7 +155,7 @@ class Refusals:
         elif sight is Sight.TWICE:
             # The first counts as ours, so that no third is made; a person sees to the other.
             self._remember(self._link(step, sighting.xero_id, sighting.document), refusal.jobs)
-            self._fail(refusal, self._local(refusal, "two_of_ours", kind=_kind(step).lower()), intent_id)
+            self._fail(refusal, self._local(refusal, "two_of_ours", kind=_within_sentence(step)), intent_id)
         elif _has_other_lines(step, sighting):
             self._forget_lines(refusal)
         elif step.stage is Stage.INVOICE_UPDATE and sighting.document.get("Status") == "PAID":
@@ -192,7 +218,7 @@ class Refusals:
 
     # Bookkeeping.
 
-    def _fail(self, refusal: _Refusal, problem: Problem, intent_id: int | None) -> None:
+    def _fail(self, refusal: _Refusal, problem: Problem, intent_id: int | None, *, xero_id: str | None = None) -> None:
         step = refusal.step
         if problem.xero_message is None and refusal.problem.xero_message is not None:
             problem = msgspec.structs.replace(problem, xero_message=refusal.problem.xero_message)
@@ -206,7 +232,7 @@ class Refusals:
                 message,
                 tenant_id=self._tenant_id,
                 problem=problem,
-                xero_id=shown_id(step, step.target_id),
+                xero_id=shown_id(step, xero_id or step.target_id),
                 local_id=step.local_id,
                 intent_id=intent_id,
             )
@@ -254,6 +280,11 @@ def _deleted_by_others(step: Step) -> bool:
     A payment that people deleted in Xero and that changed in HearLink since is not made again.
     """
     return step.stage is Stage.PAYMENT_DELETE and "deleted in HearLink" not in step.reasons
+
+
+def _within_sentence(step: Step) -> str:
+    kind = _kind(step)
+    return f"{kind[0].lower()}{kind[1:]}"
 
 
 def _kind(step: Step) -> str:

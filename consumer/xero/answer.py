@@ -33,7 +33,8 @@ class ElementResult(msgspec.Struct, frozen=True):
     """What became of one element of a batch.
 
     `messages` are Xero's sentences on why it was refused, verbatim; empty where `ok`. `xero_id` is None where it was
-    refused, and for an allocation where Xero's answer leaves it out.
+    refused, and for an allocation where Xero's answer leaves it out. Where Xero saved it under another number than it
+    was sent with it is not `ok` and has an id all the same: it is there, and not as it was wanted.
     """
 
     position: int
@@ -51,13 +52,18 @@ class Collection(msgspec.Struct, frozen=True):
     id_field: str
     # Fields that an answer repeats as they were sent: what tells that an element answers ours.
     echoes: tuple[str, ...]
+    # The one of them that Xero may change, a number that it gives of its own; and what shows that it is ours still.
+    number_field: str | None = None
+    mark_field: str = ""
     # False = Xero may answer a success without the id.
     always_identified: bool = True
 
 
-CONTACTS = Collection("Contacts", "ContactID", ("ContactID", "ContactNumber"))
-INVOICES = Collection("Invoices", "InvoiceID", ("InvoiceID", "InvoiceNumber"))
-CREDIT_NOTES = Collection("CreditNotes", "CreditNoteID", ("CreditNoteID", "CreditNoteNumber"))
+CONTACTS = Collection("Contacts", "ContactID", ("ContactID", "ContactNumber"), "ContactNumber", "Name")
+INVOICES = Collection("Invoices", "InvoiceID", ("InvoiceID", "InvoiceNumber"), "InvoiceNumber", "Url")
+CREDIT_NOTES = Collection(
+    "CreditNotes", "CreditNoteID", ("CreditNoteID", "CreditNoteNumber"), "CreditNoteNumber", "Reference"
+)
 # Several payments of one invoice may travel in one call: the reference, with HearLink's id, tells them apart.
 PAYMENTS = Collection("Payments", "PaymentID", ("PaymentID", "Invoice.InvoiceID", "Reference"))
 ALLOCATIONS = Collection("Allocations", "AllocationID", ("Invoice.InvoiceID",), always_identified=False)
@@ -87,13 +93,25 @@ def read_results(collection: Collection, sent: Sequence[Mapping[str, Any]], answ
     answered = answer.elements(collection.name)
     if len(answered) != len(sent):
         raise AnswerLostError(f"Xero answered {len(answered)} {collection.name} to the {len(sent)} that were sent.")
+    results = []
     for position, (ours, theirs) in enumerate(zip(sent, answered, strict=True)):
+        result = read_result(collection, position, theirs)
         for field in collection.echoes:
-            if not _echoes(_field(ours, field), _field(theirs, field)):
+            if _echoes(_field(ours, field), _field(theirs, field)):
+                continue
+            if not (result.ok and field == collection.number_field and _is_marked(collection, ours, theirs)):
                 raise AnswerLostError(
                     f"Element {position} of Xero's answer has another {field} than the one of {collection.name} sent."
                 )
-    return [read_result(collection, position, element) for position, element in enumerate(answered)]
+            result = msgspec.structs.replace(result, ok=False)
+        results.append(result)
+    return results
+
+
+def _is_marked(collection: Collection, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Whether an answer bears the mark of the element sent, and so is about it whatever its number says."""
+    mark = ours.get(collection.mark_field)
+    return bool(mark) and _echoes(mark, theirs.get(collection.mark_field) or "")
 
 
 def read_result(collection: Collection, position: int, element: dict[str, Any]) -> ElementResult:

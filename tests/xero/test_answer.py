@@ -127,6 +127,17 @@ def test_payments_of_one_invoice_are_told_apart_by_their_references() -> None:
         read_results(PAYMENTS, sent, XeroAnswer(200, {"Payments": answered[::-1]}))
 
 
+def test_a_document_of_another_number_is_told_by_its_mark() -> None:
+    """Saved, but not as it was sent: no doubt that it is there, and no success."""
+    sent = [{"InvoiceNumber": "HL-1", "Url": "https://app.example/orders/1"}]
+    answered = {"InvoiceNumber": "INV-0001", "InvoiceID": _ID, "Url": "https://app.example/orders/1"}
+    (result,) = read_results(INVOICES, sent, XeroAnswer(200, {"Invoices": [answered]}))
+    assert (result.ok, result.xero_id, result.document) == (False, _ID, answered)
+    for mark in ({"Url": "https://app.example/orders/2"}, {"Url": None}):
+        with pytest.raises(AnswerLostError, match="InvoiceNumber"):
+            read_results(INVOICES, sent, XeroAnswer(200, {"Invoices": [answered | mark]}))
+
+
 def test_a_payment_must_be_on_the_invoice_that_was_paid() -> None:
     sent = [{"Invoice": {"InvoiceID": _ID}}]
     answered = [{"PaymentID": _ID, "Invoice": {"InvoiceID": _ID.replace("2", "3")}}]

@@ -126,7 +126,7 @@ def invoice_body(
     return {
         "Type": "ACCREC",
         "Contact": {"ContactID": contact_id},
-        "InvoiceNumber": invoice.number,
+        "InvoiceNumber": document_number(invoice.number),
         "Url": order_url,
         "Date": invoice.issued_on.isoformat(),
         "DueDate": (invoice.due_on or invoice.issued_on).isoformat(),
@@ -144,7 +144,7 @@ def credit_note_body(
     return {
         "Type": "ACCRECCREDIT",
         "Contact": {"ContactID": contact_id},
-        "CreditNoteNumber": note.number,
+        "CreditNoteNumber": document_number(note.number),
         "Reference": note.credit_note_id,
         "Date": note.issued_on.isoformat(),
         "CurrencyCode": invoice.currency,
@@ -152,6 +152,15 @@ def credit_note_body(
         "Status": "AUTHORISED",
         "LineItems": [_line(without_discount(line), settings) for line in note.lines],
     }
+
+
+def document_number(number: str) -> str:
+    """Return the number of an invoice or credit note as Xero keeps it, which trims it; "" where there is none.
+
+    Signs that show nothing are no number either: Xero would give the document one of its own.
+    """
+    trimmed = number.strip()
+    return trimmed if any(char.isprintable() and not char.isspace() for char in trimmed) else ""
 
 
 def payment_body(payment: Payment, account: str, *, invoice_id: str | None) -> dict[str, Any]:

@@ -17,6 +17,10 @@ _XERO_MAY_DIFFER = Decimal("0.01")
 def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
     """Plan a credit note and its allocation to the order's invoice."""
     link = draft.links.get(LinkKind.CREDIT_NOTE, note.credit_note_id)
+    if not bodies.document_number(note.number):
+        values = {"kind": "A credit note"}
+        draft.fail(Operation.CREDIT_NOTE_CREATE, note.credit_note_id, "number_missing", values, blocking=False)
+        return
     body = _note_body(draft, note, invoice)
     hashes = content.document_hashes(body, note.lines)
     hashed = hashes["content"]
@@ -115,7 +119,8 @@ def _note_body(draft: Draft, note: CreditNote, invoice: Invoice) -> dict[str, An
 def note_differs(draft: Draft, note: CreditNote, link: Link) -> bool:
     """Whether the credit note changed in HearLink since it was sent."""
     invoice = draft.order.invoice
-    if invoice is None:
+    if invoice is None or not bodies.document_number(note.number):
+        # Without a number it can't be sent, so what Xero holds of it stays as it is until it has one.
         return False
     body = _note_body(draft, note, invoice)
     # Accounts and tax rates that were re-mapped since are no reason to take an allocated note apart.

@@ -25,6 +25,9 @@ def explain_missing_invoice(draft: Draft) -> None:
 def can_bill(draft: Draft, invoice: Invoice) -> bool:
     """Check what needs no call to be known; every failure keeps all later steps back."""
     operation = _invoice_operation(draft, invoice)
+    if not bodies.document_number(invoice.number):
+        draft.fail(operation, invoice.invoice_id, "number_missing", {"kind": "The invoice"})
+        return False
     base = draft.circumstances.base_currency
     if base is not None and invoice.currency != base:
         values = {"currency": invoice.currency, "base_currency": base}
