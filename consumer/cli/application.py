@@ -8,11 +8,12 @@ import importlib.util
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 import click
 
-from consumer.cli.failure import Failure
+from consumer.cli.failure import MISUSED, Failure
 
 INTERRUPTED = 130
 
@@ -48,7 +49,7 @@ _COMMANDS: dict[str, _Entry] = {
     "console": _Entry("console", "console", "Serve the pages for finance staff."),
     "demo": _Entry("demo", "demo", "Show the whole service at work, with nothing to set up."),
     "completion": _Entry("completion", "completion", "Print what makes a shell complete these commands."),
-    "metrics": _Entry("metrics", "metrics", "Print the table of metrics.", is_hidden=True),
+    "metrics": _Entry("metrics", "metrics", "Print the table of metrics."),
 }
 
 
@@ -97,6 +98,7 @@ def cli(*, debug: bool) -> None:
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    _refuse_bytes(sys.argv[1:])
     try:
         code = cli.main(prog_name="hearlink-xero", standalone_mode=False)
         sys.stdout.flush()
@@ -117,6 +119,16 @@ def main() -> NoReturn:
         click.echo(failure.message, err=True)
         sys.exit(failure.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_bytes(arguments: Sequence[str]) -> None:
+    """End the process where an argument is no text: nothing that we store or look for could hold it."""
+    for number, argument in enumerate(arguments, start=1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            click.echo(f"Argument {number} is not text in UTF-8: {argument!a}.", err=True)
+            sys.exit(MISUSED)
 
 
 def _describe(error: Exception) -> Failure:

@@ -1,7 +1,7 @@
 """`logs`: the sync log."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,8 @@ from psycopg import Connection
 from consumer.cli.context import Moment, as_json, assembly
 from consumer.cli.log_table import print_entries, row
 from consumer.cli.output import print_json_lines, print_table, shown
-from consumer.results import LogFilter, LoggedEntry, Operation, Outcome, log_counts, log_entries
+from consumer.operations.assembly import Assembly
+from consumer.results import LogCount, LogFilter, LoggedEntry, Operation, Outcome, log_counts, log_entries
 
 _FOLLOW_SECONDS = 0.5
 # Rows become visible when their transaction ends, so later than their time says and not by their ids' order.
@@ -48,11 +49,14 @@ def logs(*, limit: int, follow: bool, summary: bool, as_json: bool, **filters: A
     )
     with assembly() as parts, parts.connect("logs") as connection:
         if summary:
-            _print_summary(connection, wanted, as_json=as_json)
+            counts = log_counts(connection, wanted)
+            _print_summary(counts, as_json=as_json)
+            _tell_if_empty(parts, wanted, counts, as_json=as_json)
             return
         entries = _newest(connection, wanted, limit)
         if not follow:
             _print(entries, as_json=as_json)
+            _tell_if_empty(parts, wanted, entries, as_json=as_json)
             return
         for batch in _follow(connection, wanted, entries[::-1]):
             _print_lines(batch, as_json=as_json)
@@ -87,8 +91,19 @@ def _follow(connection: Connection[Any], wanted: LogFilter, entries: list[Logged
 def _print(entries: list[LoggedEntry], *, as_json: bool) -> None:
     if as_json:
         print_json_lines(entries)
-    else:
+    elif entries:
         print_entries("", entries)
+
+
+def _tell_if_empty(parts: Assembly, wanted: LogFilter, found: Sequence[object], *, as_json: bool) -> None:
+    if found or as_json:
+        return
+    if wanted.problem is not None and wanted.problem not in parts.catalogue.entries:
+        click.echo(f"There is no problem {wanted.problem!r}; the log has none of that name.")
+    elif wanted == LogFilter():
+        click.echo("The log is empty: nothing was sent to Xero yet, and nothing failed.")
+    else:
+        click.echo("The log has no rows that fit.")
 
 
 def _print_lines(entries: list[LoggedEntry], *, as_json: bool) -> None:
@@ -100,11 +115,10 @@ def _print_lines(entries: list[LoggedEntry], *, as_json: bool) -> None:
         click.echo("  ".join(shown(cell).replace("\n", " ") for cell in row(entry)))
 
 
-def _print_summary(connection: Connection[Any], wanted: LogFilter, *, as_json: bool) -> None:
-    counts = log_counts(connection, wanted)
+def _print_summary(counts: Sequence[LogCount], *, as_json: bool) -> None:
     if as_json:
         print_json_lines(counts)
-    else:
+    elif counts:
         print_table(
             "",
             ["operation", "outcome", "problem", ">rows"],

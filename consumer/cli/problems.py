@@ -20,6 +20,9 @@ def problems(*, organisation: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    if not found:
+        click.echo(f"No problem is open{'' if organisation is None else f' in {organisation}'}.")
+        return
     print_table(
         "",
         [">orders", "problem", "organisation", "what happened", "what to do", "since (UTC)"],

@@ -11,7 +11,7 @@ from psycopg import Connection, Rollback
 
 from consumer.cli.audit import record_orders
 from consumer.cli.context import Moment, actor_option, as_json, assembly
-from consumer.cli.failure import FAILED, UNREACHABLE, Failure
+from consumer.cli.failure import FAILED, MISUSED, UNREACHABLE, Failure
 from consumer.cli.output import print_json, print_table
 from consumer.operations.assembly import Assembly
 from consumer.results import (
@@ -25,7 +25,8 @@ from consumer.results import (
 )
 
 _PAGE = 1_000
-_TIMEOUT_SECONDS = 30.0
+# Less than Postgres lets a transaction wait in which nothing happens.
+_TIMEOUT_SECONDS = 10.0
 # Shown to people; --json has all.
 _SHOWN_ROWS = 50
 
@@ -61,6 +62,10 @@ def retry(
         raise click.UsageError("Say which orders: --failed, --order, --problem, --organisation, --clinic or --since.")
     selection = RetrySelection(order_ids=order_ids or None, **conditions)
     with assembly() as parts, parts.connect("retry") as connection:
+        if selection.problem is not None and selection.problem not in parts.catalogue.entries:
+            raise Failure(
+                f"There is no problem {selection.problem!r}. Those that are open: hearlink-xero problems", MISUSED
+            )
         pages = _pages(connection, selection)
         candidates = (
             [candidate for page in pages for candidate in page]

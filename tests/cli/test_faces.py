@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -10,6 +11,7 @@ from cryptography.fernet import Fernet
 from consumer.cli.application import _COMMANDS, cli
 from consumer.database import connect
 from consumer.operations import kafka
+from consumer.operations.logs import LOG_VARIABLES
 from consumer.operations.metric_table import TABLE
 from consumer.sandbox.processes import free_port
 from tests.cli.service import Service
@@ -48,6 +50,7 @@ def test_help_is_quick_because_it_loads_nothing() -> None:
         (["status"], {}, 1, "hearlink-xero migrate"),
         (["events", "tail", "--timeout", "0"], {"KAFKA_CONFIG": '{"no.such": 1}'}, 2, "KAFKA_CONFIG"),
         (["statuss"], {}, 2, "Did you mean status"),
+        (["logs", "--organisation", "\udcff"], {}, 2, "Argument 3 is not text in UTF-8"),
         (["logs", "--since", "soon"], {}, 2, "no time"),
         (["run"], {"TOKEN_ENCRYPTION_KEYS": ""}, 2, "TOKEN_ENCRYPTION_KEYS is not set"),
         (["run", "--only", "push"], {"XERO_CLIENT_ID": ""}, 2, "XERO_CLIENT_ID is not set"),
@@ -128,6 +131,41 @@ def test_completion_and_the_table_of_metrics_are_printed(blank_service: Service)
     table = blank_service.expect("metrics", "--markdown").out
     assert all(f"`{metric.full_name}`" in table for metric in TABLE)
     assert blank_service.run("--version").out.startswith("hearlink-xero")
+
+
+def test_metrics_are_shown_in_the_help_and_with_their_meaning(blank_service: Service) -> None:
+    assert "metrics" in blank_service.expect("--help").out
+    assert TABLE[0].full_name in blank_service.expect("metrics").out
+    listed = blank_service.expect("metrics", "--json").json
+    assert [(entry["name"], entry["help"]) for entry in listed] == [(entry.full_name, entry.help) for entry in TABLE]
+
+
+def test_the_readme_tells_of_the_variables_of_the_logs_and_where_the_command_lies() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for name, default, _ in LOG_VARIABLES:
+        assert f"`{name}`" in readme
+        assert default in readme
+    assert "`.venv/bin/hearlink-xero`" in readme
+
+
+def test_where_there_is_nothing_it_is_said_in_words(service: Service) -> None:
+    service.expect("migrate")
+    assert "The log is empty" in service.expect("logs").out
+    assert service.expect("logs", "--order", "order-1").out == "The log has no rows that fit.\n"
+    assert service.expect("logs", "--summary", "--order", "order-1").out == "The log has no rows that fit.\n"
+    assert "There is no problem 'bogus'" in service.expect("logs", "--problem", "bogus").out
+    assert service.expect("problems").out == "No problem is open.\n"
+    assert service.expect("problems", "--organisation", "org-1").out == "No problem is open in org-1.\n"
+    for command in ("logs", "problems"):
+        assert service.expect(command, "--json").out.strip() in {"", "[]"}
+
+
+def test_a_problem_that_does_not_exist_is_not_retried(service: Service) -> None:
+    service.expect("migrate")
+    answer = service.run("retry", "--problem", "bogus")
+    assert answer.code == 2
+    assert "There is no problem 'bogus'" in answer.err
+    assert service.expect("retry", "--problem", "account_archived").out == "0 orders were requested.\n"
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(blank_service: Service) -> None:

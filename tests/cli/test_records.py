@@ -45,6 +45,16 @@ def test_a_sync_that_kafka_does_not_take_is_not_on_record(office: Service, monke
     assert story(office, "record-2") == []
 
 
+def test_a_retry_that_kafka_does_not_take_is_not_on_record(office: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consumer.cli.retry._TIMEOUT_SECONDS", 0.5)
+    office.send_invoice("record-6")
+    office.wait_until_quiet()
+    away = office.run("retry", "--order", "record-6", environment={"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    assert away.code == 3
+    assert "requests of 1 orders" in away.err
+    assert story(office, "record-6") == []
+
+
 def test_a_retry_is_on_record_with_what_it_was_asked_for(office: Service) -> None:
     for order_id in ("record-3", "record-4"):
         office.send_invoice(order_id, currency="ZZZ")
