@@ -167,8 +167,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
         return JSONResponse(document, error.status, media_type="application/problem+json")
     sign_in_path = console.sign_in.sign_in_path
     if error.status == HTTPStatus.UNAUTHORIZED and sign_in_path and request.method == "GET":
-        if "HX-Request" in request.headers:
-            # A part of a page is asked for: the whole page goes to sign in.
+        if "HX-Request" in request.headers or "HX-History-Restore-Request" in request.headers:
+            # A script asks, and could not follow to another site: the whole page goes to sign in.
             return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Refresh": "true"})
         return RedirectResponse(f"{sign_in_path}?next={quote(request.url.path)}", HTTPStatus.SEE_OTHER)
     return console.rendering.refusal(request, error, sign_in_path)

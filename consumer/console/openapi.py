@@ -27,7 +27,7 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
             "order_ids": {"type": "array", "items": _TEXT},
             "problem_id": {"type": "integer"},
         },
-        "description": "Either of the two.",
+        "description": "Either of the two. The answer has `unknown`: those of the ids that name no order.",
     },
 }
 _SETTINGS_BODY = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.console.browser import Reader, running_browser
 from tests.sync.books import Books
@@ -41,6 +41,29 @@ def test_back_leads_to_the_whole_page_as_it_was(reader: Reader, books: Books) ->
     expect(page.get_by_role("heading", name="Xero sync log")).to_be_visible()
     expect(page.get_by_text("Nothing in the sync log matches this filter.")).to_be_visible()
     assert reader.complaints == []
+
+
+def test_back_after_the_end_of_a_session_asks_the_browser_to_load_the_page(reader: Reader, books: Books) -> None:
+    books.save_invoice("order-1")
+    books.push()
+    page = reader.page
+    reader.go("/log")
+    page.get_by_label("Outcome").select_option(label="Failed")
+    expect(page.get_by_text("Nothing in the sync log matches this filter.")).to_be_visible()
+    refused: list[str] = []
+
+    def refuse_script(route: Route) -> None:
+        if "hx-history-restore-request" in route.request.headers:
+            refused.append(route.request.url)
+            route.fulfill(status=401, body="")
+        else:
+            route.continue_()
+
+    page.route("**/log*", refuse_script)
+    page.go_back()
+    expect(page.get_by_text("Invoice create").last).to_be_visible()
+    expect(page.get_by_role("heading", name="Xero sync log")).to_be_visible()
+    assert len(refused) == 1
 
 
 def test_a_part_that_does_not_come_says_so(reader: Reader, books: Books) -> None:

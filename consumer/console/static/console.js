@@ -55,6 +55,8 @@
   localise(document);
   document.addEventListener("htmx:afterSettle", (event) => localise(event.target.parentElement || document));
   document.addEventListener("htmx:historyRestore", () => localise(document));
+  // Signed out meanwhile, say: the browser itself finds the way.
+  document.addEventListener("htmx:historyCacheMissLoadError", () => window.location.reload());
   document.addEventListener("htmx:beforeRequest", forget);
   document.addEventListener("htmx:responseError", (event) => {
     const { status, responseText } = event.detail.xhr;
