@@ -196,7 +196,11 @@ def test_a_retry_is_found_by_each_of_its_orders(visitor: Visitor, busy_books: Bo
     ]
     moments = visitor.api("/orders/order-3/timeline").json()["moments"]
     acts = [moment["text"] for moment in moments if moment["kind"] == "act"]
-    assert acts == ["local user: retry problem", "local user: retry filter", "local user: retry order"]
+    assert [act.partition(",")[0] for act in acts] == [
+        "local user: retry problem",
+        "local user: retry filter",
+        "local user: retry order",
+    ]
 
 
 def test_many_orders_of_a_retry_go_into_several_rows(visitor: Visitor, busy_books: Books) -> None:
