@@ -91,7 +91,7 @@ class TenantPass:
         """
         facts = self._tenant_facts()
         if self._tenant_id is not None and facts.connected:
-            recover(self._connection, self._lease, self._organisation_id, self._services)
+            recover(self._connection, self._lease, self._organisation_id, self._services, self._stopping)
         self._claim()
         admission = Admission(self._services, self._minutes, self._conclusions, self._tenant_id, facts)
         for job in self._jobs:

@@ -32,7 +32,7 @@ def test_batches_stay_below_the_size_of_a_request() -> None:
     [
         (["WH1"] * 90, [40, 40, 10]),
         # As an address has them: nine characters each, and twelve for what lies outside the basic plane.
-        (["–" * 100] * 5, [1, 1, 1, 1, 1]),
+        (["€" * 100] * 5, [1, 1, 1, 1, 1]),
         (["x" * 250] * 8, [6, 2]),
         (["💥" * 255, "WH1", "WH2"], [1, 2]),
         ([], []),
