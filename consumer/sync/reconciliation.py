@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from consumer.orders import CreditNote, Payment
-from consumer.results import Operation, Outcome
+from consumer.results import Operation, Outcome, Problem
 from consumer.sync.job import Job
 from consumer.sync.link import Link, LinkKind, LinkStatus
 from consumer.sync.look_up import look_up
@@ -19,7 +19,7 @@ from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after
 from consumer.sync.planning import bodies, content
 from consumer.sync.services import Services
-from consumer.sync.sighting import Sight, holds, same_text
+from consumer.sync.sighting import Sight, Sighting, holds, same_text
 from consumer.sync.step import Stage, Step
 from consumer.xero import BudgetSpentError, TenantClient, read_amount, read_date
 
@@ -56,6 +56,8 @@ class Reconciliation:
         self._tenant = TenantClient(services.client, organisation_id, tenant_id, before_call=before_read)
         self._stopping = stopping
         self._all: Sequence[Job] = ()
+        # What people deleted or voided in Xero: told when the orders are done with, so that it is told once.
+        self._gone: list[tuple[Step, Job, Sighting]] = []
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Link what is found; jobs that are no longer uncertain are to be planned anew afterwards.
@@ -84,6 +86,13 @@ class Reconciliation:
         self._link_deleted(notes)
         self._link_allocations(jobs)
         self._link_payments(jobs)
+        for step, job, sighting in self._gone:
+            # Remembered, or it would be made again.
+            self._remember(self._after(step, sighting.xero_id, sighting.document), [job])
+            kind = f"{_WORDS[step.kind]} {step.detail.get('number', '')}"
+            problem = self._services.catalogue.local("deleted_in_xero", order_id=job.row.order_id, kind=kind)
+            self._fail(job, step.operation, step.local_id, problem, blocking=step.kind is LinkKind.INVOICE)
+        self._gone = []
 
     def _link_created(self, stage: Stage, jobs: Sequence[Job]) -> None:
         wanted = [(step, job) for job in jobs for step in job.plan.steps if step.stage is stage]
@@ -92,6 +101,8 @@ class Reconciliation:
         linked = [link.xero_id for job in jobs for link in job.links.of_kind(LinkKind.INVOICE) if link.xero_id]
         sightings = look_up(self._tenant, [step for step, _ in wanted], linked=linked)
         for (step, job), sighting in zip(wanted, sightings, strict=True):
+            if sighting.sight is Sight.GONE and stage is not Stage.CONTACT_CREATE:
+                self._gone.append((step, job, sighting))
             if sighting.sight not in {Sight.DONE, Sight.TWICE} or job.links.get(step.kind, step.local_id) is not None:
                 continue
             link = self._after(step, sighting.xero_id, sighting.document)
@@ -194,18 +205,16 @@ class Reconciliation:
         if len(found) > 1:
             kind = f"the payment of {bodies.cents(payment.amount)}"
             problem = self._services.catalogue.local("two_of_ours", order_id=job.row.order_id, kind=kind)
-            job.fail(problem, operation=Operation.PAYMENT_CREATE, local_id=payment.payment_id, blocking=False)
-            entry_of_log = job.entry(
-                Operation.PAYMENT_CREATE,
-                Outcome.FAILED,
-                problem.message,
-                tenant_id=self._tenant_id,
-                problem=problem,
-                local_id=payment.payment_id,
-            )
-            self._minutes.log(entry_of_log, problem)
+            self._fail(job, Operation.PAYMENT_CREATE, payment.payment_id, problem, blocking=False)
 
     # Bookkeeping.
+
+    def _fail(self, job: Job, operation: Operation, local_id: str, problem: Problem, *, blocking: bool) -> None:
+        job.fail(problem, operation=operation, local_id=local_id, blocking=blocking)
+        entry = job.entry(
+            operation, Outcome.FAILED, problem.message, tenant_id=self._tenant_id, problem=problem, local_id=local_id
+        )
+        self._minutes.log(entry, problem)
 
     def _after(self, step: Step, xero_id: str | None, document: dict[str, Any]) -> Link:
         return link_after(

@@ -152,3 +152,19 @@ def test_a_payment_that_was_deleted_with_its_invoice_is_found_and_removed(books:
     books.settle()
     assert books.payments() == []
     assert books.failures() == []
+
+
+def test_what_people_voided_is_not_made_again(books: Books) -> None:
+    books.save_invoice()
+    books.save_invoice("order-2")
+    books.settle()
+    books.simulator.control.void_invoice(books.tenant_id, "WH-order-1")
+    _set_back(books, "invoice")
+    # A Xero that frees the numbers of what was voided would have taken it.
+    books.forget_calls()
+    books.settle()
+    assert not [call for call in books.writes() if call["method"] == "PUT"]
+    assert books.failure()["problem"] == "deleted_in_xero"
+    assert books.open_problems() == [("deleted_in_xero", 1)]
+    statuses = books.connection.execute("select order_id, status from xero_link where kind = 'invoice' order by 1")
+    assert statuses.fetchall() == [("order-1", "gone"), ("order-2", "authorised")]
