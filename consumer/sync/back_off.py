@@ -16,13 +16,13 @@ ALONE_FROM = 5
 CRASHES_MAX = 20
 
 
-def back_off_seconds(attempt: int, fraction: float) -> float:
+def back_off_seconds(attempt: int, fraction: float, *, first_seconds: float = FIRST_SECONDS) -> float:
     """Return the wait after attempt number `attempt` (from 1).
 
     `fraction` in [0, 1) spreads it over the upper half of the time, so that orders which failed together do not come
     back together.
     """
-    longest = min(FIRST_SECONDS * FACTOR ** min(max(attempt - 1, 0), 20), LONGEST_SECONDS)
+    longest = min(first_seconds * FACTOR ** min(max(attempt - 1, 0), 20), LONGEST_SECONDS)
     return longest * (0.5 + 0.5 * fraction)
 
 

@@ -65,6 +65,12 @@ def save_links(connection: Connection[Any], links: Iterable[Link]) -> None:
     )
 
 
+def order_of(connection: Connection[Any], tenant_id: str, xero_id: str | None) -> str | None:
+    """Return the order that the document `xero_id` is linked to, or None where it isn't one of ours."""
+    row = connection.execute(_QUERIES["order_of"], {"tenant_id": tenant_id, "xero_id": xero_id}).fetchone()
+    return None if row is None else str(row[0])
+
+
 def _read(row: tuple[Any, ...]) -> Link:
     tenant_id, kind, order_id, local_id, organisation_id, xero_id, status, content_hash, detail = row
     return Link(

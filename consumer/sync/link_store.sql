@@ -22,7 +22,5 @@ set xero_id = excluded.xero_id,
     detail = excluded.detail,
     updated_at = now()
 
--- name: elsewhere
--- Other orders' or other kinds of links to one document: an id is never ours twice.
-select order_id, local_id from xero_link
-where tenant_id = %(tenant_id)s and xero_id = %(xero_id)s and (order_id, local_id) <> (%(order_id)s, %(local_id)s)
+-- name: order_of
+select order_id from xero_link where tenant_id = %(tenant_id)s and xero_id = %(xero_id)s and order_id <> '' limit 1

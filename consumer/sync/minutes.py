@@ -22,7 +22,7 @@ from consumer.sync.gate import Hold
 from consumer.sync.job import Ending, Job
 from consumer.sync.lease import Lease
 from consumer.sync.link import Link
-from consumer.sync.link_store import save_links
+from consumer.sync.link_store import order_of, save_links
 from consumer.sync.services import Services
 
 _QUERIES = load_queries(__file__, "queue.sql")
@@ -44,6 +44,10 @@ class Minutes:
     def link(self, link: Link) -> None:
         """Remember what Xero holds now."""
         self._links.append(link)
+
+    def order_of(self, xero_id: str | None) -> str | None:
+        """Return the order that a document in Xero is linked to, or None where it isn't one of ours."""
+        return order_of(self._connection, self._lease.book, xero_id)
 
     def log(self, entry: LogEntry, problem: Problem | None = None) -> None:
         """Tell what was done, or why it failed: `problem` is opened, or met again."""

@@ -4,7 +4,8 @@ Found: it is taken over as if the answer had come. Absent: once Xero can no long
 free to be sent again, under a new key. A stranger's, or ours twice: a person must look.
 """
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,23 +19,51 @@ from consumer.results import (
     Outcome,
     Problem,
     Trigger,
+    close_problems_without_orders,
     open_problem,
     record,
 )
+from consumer.sync.back_off import back_off_seconds
 from consumer.sync.intents import OpenElement, OpenIntent, leave_in_doubt, load_open_intents, settle
 from consumer.sync.lease import Lease
 from consumer.sync.link import Link, LinkKind
-from consumer.sync.link_store import save_links
-from consumer.sync.look_up import look_up
+from consumer.sync.link_store import order_of, save_links
+from consumer.sync.look_up import look_up, looked_up_by
 from consumer.sync.outcome import link_after, shown_id
+from consumer.sync.reconciliation import ROOM_SECONDS
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting
 from consumer.sync.step import Stage, Step
 from consumer.sync.stranger import stranger_problem
-from consumer.xero import BudgetSpentError, MaintenanceError, RateLimitedError, TenantClient, XeroError
+from consumer.xero import (
+    BudgetSpentError,
+    DisconnectedError,
+    MaintenanceError,
+    NotFoundError,
+    NotSentError,
+    RateLimitedError,
+    RequestRefusedError,
+    TenantClient,
+    XeroError,
+)
+from consumer.xero.payloads import look_up_lists
+
+# Of look-ups that fail for a reason of their own: a Xero that answers nobody would keep the tenant from its other work.
+_FAILURES_PER_PASS = 2
+# By then it takes minutes, and whoever looks at the order wants to know why nothing happens.
+_TOLD_FROM = 4
+# What no waiting mends is told at once.
+_TOLD_AT_ONCE = (DisconnectedError, NotFoundError, RequestRefusedError)
 
 _QUERIES = load_queries(__file__, "recovery.sql")
 _log = structlog.get_logger()
+
+
+class _Question(msgspec.Struct, frozen=True):
+    """An element of a call whose answer was lost, and the step that it was."""
+
+    element: OpenElement
+    step: Step
 
 
 class _Verdict(msgspec.Struct, frozen=True):
@@ -52,79 +81,231 @@ class _Sender(msgspec.Struct, frozen=True):
     actor: str | None
     attempts: int
     invoice_number: str | None
+    problem_id: int | None
 
 
-def recover(connection: Connection[Any], lease: Lease, organisation_id: str, services: Services) -> None:
-    """Look up the tenant's open intents and settle those whose fate is certain.
+def recover(
+    connection: Connection[Any],
+    lease: Lease,
+    organisation_id: str,
+    services: Services,
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
+    """Look up the tenant's open intents and settle those whose fate is certain, until the process is to end.
 
     Raises:
         LeaseLostError: the tenant is somebody else's by now.
     """
+    failures = 0
     for intent in load_open_intents(connection, lease.book):
         if intent.organisation_id != organisation_id or intent.wait_seconds > 0:
             continue
-        lease.renew(connection)
-        tenant = TenantClient(services.client, organisation_id, lease.book)
-        steps = [_step(intent, element) for element in intent.elements]
+        recovery = _Recovery(connection, lease, intent, services)
         try:
-            sightings = look_up(tenant, steps) if steps else []
+            recovery.run(stopping)
         except XeroError as error:
-            _postpone(connection, lease, intent, error, services)
+            recovery.postpone(error, recovery.unanswered)
+            failures += 1
+            if _concerns_all(error) or failures == _FAILURES_PER_PASS:
+                return
+        if stopping():
             return
+
+
+class _Recovery:
+    """Finds out what became of one call, element by element as the reads are answered."""
+
+    def __init__(self, connection: Connection[Any], lease: Lease, intent: OpenIntent, services: Services) -> None:
+        self._connection = connection
+        self._lease = lease
+        self._intent = intent
+        self._services = services
+        self._tenant = TenantClient(
+            services.client, intent.organisation_id, lease.book, before_call=lambda: lease.renew(connection)
+        )
+        # From then on, what Xero does not hold it never will.
+        self._patience = services.patience.safe_wait_seconds - intent.age_seconds
+        self.unanswered = list(intent.elements)
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Look up all elements, as many at once as one read tells of.
+
+        Raises:
+            XeroError: a read failed; what the ones before it told is settled.
+        """
+        questions = [_Question(element, _step(self._intent, element)) for element in self._intent.elements]
+        if not questions:
+            self._settle([])
+            return
+        refused: list[OpenElement] = []
+        refusal: XeroError | None = None
+        for some in look_up_lists(questions, lambda question: looked_up_by(question.step)):
+            if stopping():
+                return
+            try:
+                self._ask(some)
+            except (RequestRefusedError, NotFoundError) as error:
+                refusal = error
+                refused += self._ask_one_by_one(some) if len(some) > 1 else [some[0].element]
+        if refusal is not None and refused:
+            self.postpone(refusal, refused)
+
+    def _ask(self, questions: Sequence[_Question]) -> None:
+        linked = None
+        if self._intent.stage is Stage.INVOICE_CREATE and self._patience <= 0:
+            # Before it is sent once more. Until then its number is what it is most likely found by.
+            linked = self._linked_invoices(questions)
+        sightings = look_up(self._tenant, [question.step for question in questions], linked=linked)
         crash_point("push.after_look_up")
-        verdicts = [
-            _Verdict(element, step, sighting)
-            for element, step, sighting in zip(intent.elements, steps, sightings, strict=True)
-        ]
-        _settle(connection, lease, intent, verdicts, services)
+        self._settle(
+            [
+                _Verdict(question.element, question.step, sighting)
+                for question, sighting in zip(questions, sightings, strict=True)
+            ]
+        )
+        told = {question.element.position for question in questions}
+        self.unanswered = [element for element in self.unanswered if element.position not in told]
 
+    def _ask_one_by_one(self, questions: Sequence[_Question]) -> list[OpenElement]:
+        """Ask anew after a refusal: of several it can't be told which one Xero minds. Return those that it does."""
+        refused = []
+        for question in questions:
+            try:
+                self._ask([question])
+            except (RequestRefusedError, NotFoundError):
+                refused.append(question.element)
+        return refused
 
-def _postpone(
-    connection: Connection[Any], lease: Lease, intent: OpenIntent, error: XeroError, services: Services
-) -> None:
-    waits = services.patience.again_seconds
-    if isinstance(error, BudgetSpentError | RateLimitedError | MaintenanceError):
-        waits = error.wait_seconds
-    with connection.transaction():
-        lease.fence(connection)
-        leave_in_doubt(connection, intent.intent_id, f"look-up failed: {type(error).__name__}", waits)
+    def _linked_invoices(self, questions: Sequence[_Question]) -> list[str]:
+        order_ids = sorted({question.step.order_id for question in questions})
+        rows = self._connection.execute(
+            _QUERIES["linked_invoices"], {"order_ids": order_ids, "tenant_id": self._lease.book}
+        )
+        return [row[0] for row in rows]
 
+    def postpone(self, error: XeroError, elements: Sequence[OpenElement]) -> None:
+        """Look again later: the later, the more look-ups have failed. A limit is no failure, and says when it ends."""
+        with self._connection.transaction():
+            self._lease.fence(self._connection)
+            if isinstance(error, BudgetSpentError | RateLimitedError):
+                failures, waits = 0, max(error.wait_seconds, ROOM_SECONDS)
+            else:
+                failures, waits = self._count_failure()
+            if isinstance(error, MaintenanceError):
+                waits = max(waits, error.wait_seconds)
+            outcome = f"look-up failed: {type(error).__name__}"
+            leave_in_doubt(self._connection, self._intent.intent_id, outcome, waits)
+            if failures >= _TOLD_FROM or isinstance(error, _TOLD_AT_ONCE):
+                self._tell_doubt(error, elements)
+        _log.warning(
+            "look_up_failed",
+            tenant_id=self._lease.book,
+            stage=self._intent.stage.name.lower(),
+            elements=len(elements),
+            error=type(error).__name__,
+            failures=failures,
+            wait_seconds=round(waits, 1),
+        )
 
-def _settle(
-    connection: Connection[Any], lease: Lease, intent: OpenIntent, verdicts: Sequence[_Verdict], services: Services
-) -> None:
-    patience = services.patience.safe_wait_seconds - intent.age_seconds
-    certain = [verdict for verdict in verdicts if patience <= 0 or verdict.sighting.sight is Sight.DONE]
-    links = [_link(intent, lease.book, verdict) for verdict in certain]
-    with connection.transaction():
-        lease.fence(connection)
-        senders = _lock_senders(connection, [verdict.element.sender_order_id for verdict in certain])
-        save_links(connection, [link for link in links if link is not None])
-        told = []
+    def _count_failure(self) -> tuple[int, float]:
+        """Return how many look-ups of the intent have failed with this one, and for how long it waits then."""
+        row = self._connection.execute(_QUERIES["count_failure"], {"intent_id": self._intent.intent_id}).fetchone()
+        assert row is not None  # noqa: S101 -- open intents are not deleted
+        fraction = random.random()  # noqa: S311 -- spreads look-ups
+        waits = back_off_seconds(row[0], fraction, first_seconds=self._services.patience.again_seconds)
+        return int(row[0]), waits
+
+    def _tell_doubt(self, error: XeroError, elements: Sequence[OpenElement]) -> None:
+        """Tell each order once that it isn't known yet whether Xero has what was sent for it."""
+        positions = [element.position for element in elements]
+        rows = self._connection.execute(
+            _QUERIES["mark_told"], {"intent_id": self._intent.intent_id, "positions": positions}
+        ).fetchall()
+        untold = {row[0] for row in rows}
+        first = {element.sender_order_id: element for element in reversed(elements) if element.position in untold}
+        senders = _lock_senders(self._connection, first)
+        entries = []
+        for order_id, element in sorted(first.items()):
+            problem = self._services.catalogue.local("in_doubt", order_id=order_id, xero_message=str(error))
+            sender = senders.get(order_id)
+            entries.append(_entry(self._intent, self._lease.book, element, sender, problem.message, problem))
+        record(self._connection, entries, self._services.encoder.log_entry)
+
+    def _settle(self, verdicts: Sequence[_Verdict]) -> None:
+        connection, intent, tenant_id = self._connection, self._intent, self._lease.book
+        certain = [verdict for verdict in verdicts if self._patience <= 0 or verdict.sighting.sight is Sight.DONE]
+        links = [_link(intent, tenant_id, verdict) for verdict in certain]
+        with connection.transaction():
+            self._lease.fence(connection)
+            senders = _lock_senders(connection, [verdict.element.sender_order_id for verdict in certain])
+            save_links(connection, [link for link in links if link is not None])
+            self._tell(certain, senders)
+            settle(connection, intent.intent_id, [verdict.element.position for verdict in certain], "looked_up")
+            if len(certain) < len(verdicts):
+                leave_in_doubt(connection, intent.intent_id, "absent so far", max(self._patience, 1.0))
+            if certain:
+                connection.execute(_QUERIES["wake"], {"organisation_id": intent.organisation_id})
+        _log.info(
+            "intent_looked_up",
+            tenant_id=tenant_id,
+            stage=intent.stage.name.lower(),
+            found=sum(verdict.sighting.sight is Sight.DONE for verdict in verdicts),
+            absent=sum(verdict.sighting.sight is Sight.ABSENT for verdict in verdicts),
+            undecided=len(verdicts) - len(certain),
+        )
+
+    def _tell(self, certain: Sequence[_Verdict], senders: dict[str, _Sender]) -> None:
+        """Say what was found, and hold the orders that it is a problem of."""
+        told, former = [], []
         for verdict in certain:
             sender = senders.get(verdict.element.sender_order_id)
-            found = _tell(intent, verdict, sender, lease.book, services)
-            if found is None:
+            message, problem = self._words(verdict)
+            if message is None:
                 continue
-            entry, problem = found
+            entry = _entry(self._intent, self._lease.book, verdict.element, sender, message, problem)
+            entry = msgspec.structs.replace(entry, xero_id=shown_id(verdict.step, verdict.sighting.xero_id))
             if problem is not None and sender is not None and _is_as_sent(sender, verdict.element):
-                problem_id = open_problem(connection, intent.organisation_id, lease.book, problem)
-                connection.execute(_QUERIES["hold"], {"order_id": entry.order_id, "problem_id": problem_id})
+                problem_id = open_problem(self._connection, entry.organisation_id, self._lease.book, problem)
+                self._connection.execute(_QUERIES["hold"], {"order_id": entry.order_id, "problem_id": problem_id})
                 entry = msgspec.structs.replace(entry, problem_id=problem_id)
+                former += [] if sender.problem_id is None else [sender.problem_id]
             told.append(entry)
-        record(connection, told, services.encoder.log_entry)
-        settle(connection, intent.intent_id, [verdict.element.position for verdict in certain], "looked_up")
-        if len(certain) < len(verdicts):
-            leave_in_doubt(connection, intent.intent_id, "absent so far", max(patience, 1.0))
-        _wake(connection, intent.organisation_id, certain)
-    _log.info(
-        "intent_looked_up",
-        tenant_id=lease.book,
-        stage=intent.stage.name.lower(),
-        found=sum(verdict.sighting.sight is Sight.DONE for verdict in verdicts),
-        absent=sum(verdict.sighting.sight is Sight.ABSENT for verdict in verdicts),
-        undecided=len(verdicts) - len(certain),
-    )
+        record(self._connection, told, self._services.encoder.log_entry)
+        # What the orders failed for before is not what holds them now.
+        close_problems_without_orders(self._connection, former)
+
+    def _words(self, verdict: _Verdict) -> tuple[str | None, Problem | None]:
+        """Return what to say of what the look-up found; nothing is told of what simply goes out again."""
+        element, sighting = verdict.element, verdict.sighting
+        catalogue = self._services.catalogue
+        values = {"order_id": element.sender_order_id, "number": str(element.detail.get("number", ""))}
+        kind = {
+            LinkKind.CONTACT: "The patient's contact",
+            LinkKind.INVOICE: f"The invoice {values['number']}",
+            LinkKind.CREDIT_NOTE: f"The credit note {values['number']}",
+            LinkKind.ALLOCATION: "The allocation of the credit note",
+            LinkKind.PAYMENT: f"The payment of {element.detail.get('amount', '')}",
+        }[element.kind]
+        if sighting.sight is Sight.DONE:
+            return f"{kind} was found in Xero after its answer was lost; it was not sent again.", None
+        if sighting.sight is Sight.STRANGER:
+            owner = order_of(self._connection, self._lease.book, sighting.xero_id)
+            problem = stranger_problem(catalogue, self._services.hearlink_url, sighting, owner=owner, **values)
+        elif sighting.sight is Sight.TWICE:
+            problem = catalogue.local("two_of_ours", kind=kind.lower(), **values)
+        elif sighting.sight is Sight.GONE and element.kind is not LinkKind.CONTACT:
+            problem = catalogue.local("deleted_in_xero", kind=kind, **values)
+        else:
+            return None, None
+        return problem.message, problem
+
+
+def _concerns_all(error: XeroError) -> bool:
+    """Whether the tenant's other look-ups would fail as this one did."""
+    if isinstance(error, DisconnectedError):
+        # Too few rights are too few for one kind of document.
+        return error.tenant_only
+    return isinstance(error, NotSentError | RateLimitedError | MaintenanceError)
 
 
 def _step(intent: OpenIntent, element: OpenElement) -> Step:
@@ -143,7 +324,9 @@ def _step(intent: OpenIntent, element: OpenElement) -> Step:
 
 def _link(intent: OpenIntent, tenant_id: str, verdict: _Verdict) -> Link | None:
     sighting = verdict.sighting
-    if sighting.sight not in {Sight.DONE, Sight.OTHERWISE, Sight.TWICE}:
+    # Voided meanwhile by people: remembered too, or nothing but the clash of numbers kept us from making it again.
+    is_gone = sighting.sight is Sight.GONE and verdict.step.stage in {Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE}
+    if sighting.sight not in {Sight.DONE, Sight.OTHERWISE, Sight.TWICE} and not is_gone:
         return None
     # Of two the first counts as ours, so that no third is made; a person sees to the other.
     if sighting.sight is Sight.OTHERWISE:
@@ -163,54 +346,37 @@ def _link(intent: OpenIntent, tenant_id: str, verdict: _Verdict) -> Link | None:
     return link
 
 
-def _tell(
-    intent: OpenIntent, verdict: _Verdict, sender: _Sender | None, tenant_id: str, services: Services
-) -> tuple[LogEntry, Problem | None] | None:
-    """Return the row that tells what the look-up found; nothing is told of what simply goes out again."""
-    element, sighting = verdict.element, verdict.sighting
-    values = {"order_id": element.sender_order_id, "number": str(element.detail.get("number", ""))}
-    kinds = {
-        LinkKind.CONTACT: "The patient's contact",
-        LinkKind.INVOICE: f"The invoice {values['number']}",
-        LinkKind.CREDIT_NOTE: f"The credit note {values['number']}",
-        LinkKind.ALLOCATION: "The allocation of the credit note",
-        LinkKind.PAYMENT: f"The payment of {element.detail.get('amount', '')}",
-    }
-    problem = None
-    if sighting.sight is Sight.DONE:
-        message = f"{kinds[element.kind]} was found in Xero after its answer was lost; it was not sent again."
-    elif sighting.sight is Sight.STRANGER:
-        problem = stranger_problem(services.catalogue, services.hearlink_url, sighting, **values)
-    elif sighting.sight is Sight.TWICE:
-        problem = services.catalogue.local("two_of_ours", kind=kinds[element.kind].lower(), **values)
-    elif sighting.sight is Sight.GONE and element.kind is not LinkKind.CONTACT:
-        problem = services.catalogue.local("deleted_in_xero", kind=kinds[element.kind], **values)
-    else:
-        return None
-    entry = LogEntry(
+def _entry(
+    intent: OpenIntent,
+    tenant_id: str,
+    element: OpenElement,
+    sender: _Sender | None,
+    message: str,
+    problem: Problem | None,
+) -> LogEntry:
+    return LogEntry(
         organisation_id=intent.organisation_id,
         clinic_id="" if sender is None else sender.clinic_id,
         order_id=element.sender_order_id,
         tenant_id=tenant_id,
         operation=element.operation,
         outcome=Outcome.SUCCEEDED if problem is None else Outcome.FAILED,
-        message=message if problem is None else problem.message,
+        message=message,
         problem=None if problem is None else problem.code,
         problem_class=None if problem is None else problem.problem_class.value,
         fix=None if problem is None else problem.fix,
+        xero_message=None if problem is None else problem.xero_message,
         trigger=Trigger.RETRY,
         actor=None if sender is None else sender.actor,
         attempt=1 if sender is None else sender.attempts,
         invoice_number=None if sender is None else sender.invoice_number,
-        xero_id=shown_id(verdict.step, sighting.xero_id),
         local_id=element.local_id,
         revision=element.revision,
         intent_id=intent.intent_id,
     )
-    return entry, problem
 
 
-def _lock_senders(connection: Connection[Any], order_ids: Sequence[str]) -> dict[str, _Sender]:
+def _lock_senders(connection: Connection[Any], order_ids: Iterable[str]) -> dict[str, _Sender]:
     with connection.cursor(row_factory=class_row(_Sender)) as cursor:
         rows = cursor.execute(_QUERIES["lock_senders"], {"order_ids": sorted(set(order_ids))}).fetchall()
     return {row.order_id: row for row in rows}
@@ -219,15 +385,3 @@ def _lock_senders(connection: Connection[Any], order_ids: Sequence[str]) -> dict
 def _is_as_sent(sender: _Sender, element: OpenElement) -> bool:
     """Whether the order still is as it was sent: what it has become since goes its own way, whatever came of this."""
     return sender.revision == element.revision
-
-
-def _wake(connection: Connection[Any], organisation_id: str, certain: Sequence[_Verdict]) -> None:
-    contacts = [verdict.element.local_id for verdict in certain if verdict.element.kind is LinkKind.CONTACT]
-    connection.execute(
-        _QUERIES["wake"],
-        {
-            "organisation_id": organisation_id,
-            "order_ids": [verdict.element.sender_order_id for verdict in certain],
-            "patient_ids": contacts,
-        },
-    )

@@ -4,7 +4,8 @@ import msgspec
 
 from consumer.results import Behaviour, Outcome, Problem, ProblemClass
 from consumer.sync.exchange import StepResult
-from consumer.sync.job import Job
+from consumer.sync.gate import Hold
+from consumer.sync.job import Ending, Job
 from consumer.sync.link import Link, LinkStatus
 from consumer.sync.look_up import look_up
 from consumer.sync.minutes import Minutes
@@ -13,7 +14,7 @@ from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting, holds
 from consumer.sync.step import Stage, Step
 from consumer.sync.stranger import stranger_problem
-from consumer.xero import TenantClient, XeroError
+from consumer.xero import BudgetSpentError, MaintenanceError, RateLimitedError, TenantClient, XeroError
 
 # After the plain name: with a short form of the patient's id, then with all of it.
 _MOST_SUFFIXES = 2
@@ -71,6 +72,9 @@ class Refusals:
             return
         try:
             sightings = look_up(tenant, [refusal.step for refusal in doubtful])
+        except (BudgetSpentError, RateLimitedError, MaintenanceError) as error:
+            self._wait(doubtful, error.wait_seconds)
+            return
         except XeroError as error:
             for refusal in doubtful:
                 problem = self._services.catalogue.local(
@@ -80,6 +84,12 @@ class Refusals:
             return
         for refusal, sighting in zip(doubtful, sightings, strict=True):
             self._judge(refusal, sighting, intent_id)
+
+    def _wait(self, refusals: list[_Refusal], wait_seconds: float) -> None:
+        """A limit is no failure: what can't be looked up now is refused once more when the limit is over."""
+        for job in {id(job): job for refusal in refusals for job in refusal.jobs}.values():
+            job.ending = Ending(hold=Hold.LIMIT, wait_seconds=wait_seconds, free_attempt=True, keep_problem=True)
+            self._minutes.finish(job)
 
     # Another number.
 
@@ -213,6 +223,7 @@ class Refusals:
             sighting,
             order_id=refusal.jobs[0].row.order_id,
             number=str(refusal.step.detail.get("number", "")),
+            owner=self._minutes.order_of(sighting.xero_id),
             xero_message=refusal.problem.xero_message,
         )
 

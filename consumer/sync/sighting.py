@@ -4,7 +4,7 @@ A contact is ours by its ContactNumber, an invoice by its number and its Url, a 
 Reference, a payment by its Reference on the order's invoice, an allocation by the note and the invoice.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -80,6 +80,25 @@ def judge_new_document(step: Step, documents: Iterable[Mapping[str, Any]]) -> Si
     if same_number:
         return _sighting(Sight.STRANGER, same_number[0], id_field)
     return Sighting(Sight.ABSENT)
+
+
+def judge_by_mark(step: Step, invoices: Iterable[Mapping[str, Any]], linked: Collection[str]) -> Sighting:
+    """Judge the creation of an invoice by its Url alone: its number may have been changed, here or there.
+
+    `linked` are the ids of invoices that we know as something else: the order may have had another one before.
+    """
+    known = {invoice_id.lower() for invoice_id in linked}
+    ours = [
+        invoice
+        for invoice in invoices
+        if invoice.get("Url") == step.body["Url"]
+        and invoice.get("Type") == "ACCREC"
+        and invoice.get("Status") not in _GONE_STATUSES
+        and str(invoice.get("InvoiceID")).lower() not in known
+    ]
+    if not ours:
+        return Sighting(Sight.ABSENT)
+    return _sighting(Sight.TWICE if len(ours) > 1 else Sight.DONE, ours[0], "InvoiceID")
 
 
 def judge_changed_document(step: Step, documents: Iterable[Mapping[str, Any]]) -> Sighting:

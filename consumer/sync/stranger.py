@@ -13,13 +13,20 @@ def stranger_problem(
     *,
     order_id: str,
     number: str,
+    owner: str | None = None,
     xero_message: str | None = None,
 ) -> Problem:
-    """Say whether another order of HearLink holds the number, or a document that HearLink did not create."""
+    """Say whether another order of HearLink holds the number, or a document that HearLink did not create.
+
+    `owner` is the order that the document is linked to: only invoices bear their order's address.
+    """
     prefix = f"{hearlink_url}/orders/"
     url = str(sighting.document.get("Url") or "")
     values = {"order_id": order_id, "number": number}
-    if url.startswith(prefix):
-        other = unquote(url.removeprefix(prefix))
-        return catalogue.local("number_taken_by_other_order", xero_message=xero_message, other_order_id=other, **values)
-    return catalogue.local("number_taken_by_other", xero_message=xero_message, **values)
+    other = unquote(url.removeprefix(prefix)) if url.startswith(prefix) else owner
+    if other is None:
+        return catalogue.local("number_taken_by_other", xero_message=xero_message, **values)
+    if other == order_id:
+        # Two credit notes of one order, say.
+        return catalogue.local("number_taken", xero_message=xero_message, **values)
+    return catalogue.local("number_taken_by_other_order", xero_message=xero_message, other_order_id=other, **values)

@@ -92,7 +92,7 @@ class TenantPass:
         """
         facts = load_tenant_facts(self._connection, self._services.client, self._organisation_id, self._tenant_id)
         if self._tenant_id is not None and facts.connected:
-            recover(self._connection, self._lease, self._organisation_id, self._services)
+            recover(self._connection, self._lease, self._organisation_id, self._services, self._stopping)
         self._claim()
         admission = Admission(self._services, self._minutes, self._conclusions, self._tenant_id, facts)
         for job in self._jobs:
@@ -134,16 +134,23 @@ class TenantPass:
         if not jobs or self._stop is not None:
             return
         assert self._tenant_id is not None  # noqa: S101 -- orders without a tenant have an ending by now
-        self._lease.renew(self._connection)
+        reconciliation = Reconciliation(
+            self._services,
+            self._minutes,
+            self._organisation_id,
+            self._tenant_id,
+            before_read=lambda: self._lease.renew(self._connection),
+            stopping=self._stopping,
+        )
         try:
-            Reconciliation(self._services, self._minutes, self._organisation_id, self._tenant_id).run(jobs)
+            reconciliation.run(jobs)
         except XeroError as error:
-            self._settle_failed(jobs, [], error)
-        else:
-            for job in jobs:
-                job.is_uncertain = False
-                job.called = True
+            self._settle_failed([job for job in jobs if job.is_uncertain], [], error)
+        for job in jobs:
+            if not job.is_uncertain:
                 self._plan_on(job)
+        if self._stop is None and any(job.is_uncertain for job in jobs):
+            self._stop = Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
         self._write()
 
     # Sending.

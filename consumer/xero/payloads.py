@@ -4,19 +4,22 @@ Source of each figure: Xero's Accounting API documentation and its OpenAPI descr
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
 # Xero recommends about 50 elements a call and takes 3.5 MB for that many: stay below both.
 BATCH_ELEMENTS = 50
 BATCH_BYTES = 3_000_000
-# Lists of ids or numbers in an address: more make it too long.
+# Lists of ids or numbers in an address: more make it too long. Xero names no length, but what stands in between refuses
+# addresses of more than a few thousand characters; this leaves room for the rest of one of 2,000.
 LOOK_UP_ELEMENTS = 40
+LOOK_UP_CHARACTERS = 1700
 PAGE_ELEMENTS = 100
 IDEMPOTENCY_KEY_CHARACTERS = 128
 # Xero forgets keys after this; a repeat is then a new request.
@@ -35,6 +38,8 @@ DOCUMENT_NUMBER_CHARACTERS = 255
 REFERENCE_CHARACTERS = 255
 LINE_DESCRIPTION_CHARACTERS = 4000
 UNIT_AMOUNT_PLACES = 4
+
+Item = TypeVar("Item")
 
 ZERO_GUID = "00000000-0000-0000-0000-000000000000"
 
@@ -103,6 +108,25 @@ def batches(elements: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str,
         batch_bytes += element_bytes
     if batch:
         yield batch
+
+
+def look_up_lists(items: Iterable[Item], text: Callable[[Item], str]) -> Iterator[list[Item]]:
+    """Cut `items`, in their order, into lists that one address may carry; `text` is what it says of each.
+
+    An item too long for an address is alone: it is for Xero to say what it makes of it.
+    """
+    some: list[Item] = []
+    characters = 0
+    for item in items:
+        # Encoded, one character can become twelve. Four for what parts it from the next one.
+        more = len(quote(text(item), safe="")) + 4
+        if some and (len(some) == LOOK_UP_ELEMENTS or characters + more > LOOK_UP_CHARACTERS):
+            yield some
+            some, characters = [], 0
+        some.append(item)
+        characters += more
+    if some:
+        yield some
 
 
 def read_date(text: str | None) -> date | None:

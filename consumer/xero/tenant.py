@@ -5,8 +5,7 @@ Writes take what Xero's documentation calls the resource's elements as plain doc
 a refusal that concerns one element is no error but its `ElementResult`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -24,8 +23,8 @@ from consumer.xero.answer import (
 )
 from consumer.xero.budget import Grant
 from consumer.xero.client import XeroClient
-from consumer.xero.errors import AnswerLostError, RequestRefusedError
-from consumer.xero.payloads import BATCH_ELEMENTS, LOOK_UP_ELEMENTS, PAGE_ELEMENTS, read_amount
+from consumer.xero.errors import AnswerLostError, NotFoundError, RequestRefusedError
+from consumer.xero.payloads import BATCH_ELEMENTS, PAGE_ELEMENTS, look_up_lists, read_amount
 
 Document = dict[str, Any]
 
@@ -36,13 +35,25 @@ _LONGEST_LIST_PAGES = 100
 
 
 class TenantClient:
-    """One tenant's calls. `urgent` ones may use the day's reserve: a person waits for them."""
+    """One tenant's calls. `urgent` ones may use the day's reserve: a person waits for them.
 
-    def __init__(self, client: XeroClient, organisation_id: str, tenant_id: str, *, urgent: bool = False) -> None:
+    `before_call` goes before each: whoever needs many of them makes sure there that they may go on.
+    """
+
+    def __init__(
+        self,
+        client: XeroClient,
+        organisation_id: str,
+        tenant_id: str,
+        *,
+        urgent: bool = False,
+        before_call: Callable[[], None] = lambda: None,
+    ) -> None:
         self._client = client
         self._organisation_id = organisation_id
         self._tenant_id = tenant_id
         self._urgent = urgent
+        self._before_call = before_call
 
     # Contacts, invoices, credit notes, payments: PUT creates, POST changes what its id names.
 
@@ -136,7 +147,7 @@ class TenantClient:
             raise AnswerLostError("Xero's answer doesn't say that the allocation is deleted.")
         return ElementResult(0, ok=True, xero_id=allocation_id, document=answer.document)
 
-    # Look-ups. Each takes as many calls as it needs, LOOK_UP_ELEMENTS or a page at a time.
+    # Look-ups. Each takes as many calls as it needs, as many elements as an address takes or a page at a time.
 
     def contacts_by_id(self, contact_ids: Iterable[str]) -> list[Document]:
         """Return the contacts of these ids, archived ones too."""
@@ -161,6 +172,10 @@ class TenantClient:
         found = self._by_list("Invoices", "InvoiceNumbers", [number for number in numbers if "," not in number])
         return found + self._by_field("Invoices", "InvoiceNumber", [number for number in numbers if "," in number])
 
+    def invoices_of_contacts(self, contact_ids: Iterable[str]) -> list[Document]:
+        """Return the sales invoices of these contacts, whatever their numbers and statuses."""
+        return self._by_list("Invoices", "ContactIDs", contact_ids, {"where": 'Type=="ACCREC"'})
+
     def credit_note(self, credit_note_id: str) -> Document:
         """Return one credit note with its allocations. NotFoundError: there is none of that id."""
         found = self._call("GET", f"CreditNotes/{credit_note_id}", params=_unit_places("CreditNotes")).elements(
@@ -169,6 +184,28 @@ class TenantClient:
         if len(found) != 1:
             raise AnswerLostError(f"Xero answered {len(found)} credit notes to one id.")
         return found[0]
+
+    def credit_notes_by_id(self, credit_note_ids: Iterable[str]) -> list[Document]:
+        """Return the credit notes of these ids with their allocations; those that Xero doesn't know are left out.
+
+        Read together where that tells all of them, else one by one: a list may leave allocations out.
+        """
+        wanted = {credit_note_id.lower(): credit_note_id for credit_note_id in credit_note_ids}
+        found = {}
+        if len(wanted) > 1:
+            conditions = [f'CreditNoteID==guid("{credit_note_id}")' for credit_note_id in wanted.values()]
+            try:
+                notes = self._by_where("CreditNotes", conditions)
+            except RequestRefusedError:
+                notes = []
+            found = {str(note.get("CreditNoteID")).lower(): note for note in notes if _tells_allocations(note)}
+        for key, credit_note_id in wanted.items():
+            if key not in found:
+                try:
+                    found[key] = self.credit_note(credit_note_id)
+                except NotFoundError:
+                    continue
+        return list(found.values())
 
     def credit_notes_by_number(self, credit_note_numbers: Iterable[str]) -> list[Document]:
         """Return the credit notes with these numbers."""
@@ -241,8 +278,15 @@ class TenantClient:
         self, collection: str, parameter: str, values: Iterable[str], extra: Mapping[str, str] | None = None
     ) -> list[Document]:
         found = []
-        for some in _chunks(values):
-            found += self._pages(collection, {parameter: ",".join(some), **(extra or {})})
+        # Each once: the same number asked for twice would be found twice.
+        for some in look_up_lists(dict.fromkeys(values), str):
+            try:
+                found += self._pages(collection, {parameter: ",".join(some), **(extra or {})})
+            except RequestRefusedError:
+                if len(some) == 1:
+                    raise
+                for value in some:
+                    found += self._pages(collection, {parameter: value, **(extra or {})})
         return found
 
     def _by_field(
@@ -254,7 +298,7 @@ class TenantClient:
         self, collection: str, conditions: Iterable[str], extra: Mapping[str, str] | None = None
     ) -> list[Document]:
         found = []
-        for some in _chunks(conditions):
+        for some in look_up_lists(dict.fromkeys(conditions), str):
             try:
                 found += self._pages(collection, {"where": " OR ".join(some), **(extra or {})})
             except RequestRefusedError:
@@ -287,6 +331,7 @@ class TenantClient:
         idempotency_key: str | None = None,
         grant: Grant | None = None,
     ) -> XeroAnswer:
+        self._before_call()
         return self._client.call(
             self._organisation_id,
             self._tenant_id,
@@ -327,11 +372,16 @@ def _single_allocation(answer: XeroAnswer) -> dict[str, Any]:
     return allocations[0]
 
 
-def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
-    # Each once: the same number asked for twice would be found twice.
-    iterator = iter(dict.fromkeys(values))
-    while some := list(islice(iterator, LOOK_UP_ELEMENTS)):
-        yield some
+def _tells_allocations(note: Document) -> bool:
+    """Whether a note from a list says which invoices it is allocated to, and under which ids."""
+    allocations = note.get("Allocations")
+    if not isinstance(allocations, list):
+        return False
+    if not all(isinstance(entry, dict) and {"AllocationID", "Invoice"} <= entry.keys() for entry in allocations):
+        return False
+    # Lists have been seen to leave out what the document alone tells.
+    is_used = read_amount(note.get("RemainingCredit")) != read_amount(note.get("Total"))
+    return bool(allocations) or not is_used or note.get("Status") in {"VOIDED", "DELETED"}
 
 
 def _quoted(value: str) -> str:

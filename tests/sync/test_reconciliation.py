@@ -1,10 +1,14 @@
 """The database has forgotten what it knew of an order: what Xero holds of it is found again, and nothing made twice."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from consumer.xero import Budget
+from consumer.xero.budget import Wait
 from tests.sync.books import Books, credit_note, line, patient
+from tests.sync.limits import limit, unsynced
 
 _LINES: dict[str, Any] = {"lines": [line(unit_price="100.0000")], "total": "100.0000"}
 
@@ -98,3 +102,69 @@ def test_a_contact_that_is_found_under_an_old_name_is_renamed(books: Books) -> N
     books.settle()
     assert books.contact()["Name"] == "Test Another"
     assert books.failures() == []
+
+
+def test_however_many_notes_there_are_each_pass_makes_progress(books: Books) -> None:
+    count = 45
+    for number in range(count):
+        books.save_invoice(f"order-{number}", **_LINES)
+        books.save_credit_note(f"order-{number}", f"note-{number}", lines=[line(unit_price="10.0000")], total="10.0000")
+    books.settle()
+    _set_back(books, "allocation")
+    left = []
+    for _ in range(3):
+        # Enough for one lot of orders, and by far not for a read a note.
+        limit(books, 8)
+        books.push()
+        left.append(unsynced(books))
+    assert left[0] < count
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == 0
+    assert len(books.ledger()["Allocations"]) == count
+
+
+def test_calls_that_come_free_one_by_one_are_waited_for(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    books.save_invoice()
+    books.settle()
+    _set_back(books, "invoice")
+    monkeypatch.setattr(Budget, "grant", lambda *_arguments, **_more: Wait(0.5, "minute"))
+    books.push_once()
+    assert books.order()["due_at"] - datetime.now(tz=UTC) > timedelta(seconds=8)
+
+
+def test_an_invoice_is_found_under_a_number_that_it_had_before(books: Books) -> None:
+    books.save_invoice(number="A", invoice_id="invoice")
+    books.settle()
+    _set_back(books, "invoice")
+    books.save_invoice(number="B", invoice_id="invoice")
+    books.settle()
+    assert [row["InvoiceNumber"] for row in books.ledger()["Invoices"]] == ["B"]
+    assert books.failures() == []
+
+
+def test_a_payment_that_was_deleted_with_its_invoice_is_found_and_removed(books: Books) -> None:
+    books.save_invoice()
+    books.save_payment()
+    books.settle()
+    books.delete_payment()
+    books.delete_invoice()
+    _set_back(books, "invoice", "payment")
+    books.settle()
+    assert books.payments() == []
+    assert books.failures() == []
+
+
+def test_what_people_voided_is_not_made_again(books: Books) -> None:
+    books.save_invoice()
+    books.save_invoice("order-2")
+    books.settle()
+    books.simulator.control.void_invoice(books.tenant_id, "WH-order-1")
+    _set_back(books, "invoice")
+    # A Xero that frees the numbers of what was voided would have taken it.
+    books.forget_calls()
+    books.settle()
+    assert not [call for call in books.writes() if call["method"] == "PUT"]
+    assert books.failure()["problem"] == "deleted_in_xero"
+    assert books.open_problems() == [("deleted_in_xero", 1)]
+    statuses = books.connection.execute("select order_id, status from xero_link where kind = 'invoice' order by 1")
+    assert statuses.fetchall() == [("order-1", "gone"), ("order-2", "authorised")]

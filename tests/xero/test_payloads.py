@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from consumer.xero import account_reference, batches, read_amount, read_date, read_instant
-from consumer.xero.payloads import BATCH_BYTES, TooLargeError, encode_body
+from consumer.xero.payloads import BATCH_BYTES, TooLargeError, encode_body, look_up_lists
 
 
 def test_amounts_leave_digit_by_digit() -> None:
@@ -25,6 +25,23 @@ def test_batches_stay_below_the_size_of_a_request() -> None:
     cut = list(batches(elements))
     assert [len(batch) for batch in cut] == [3, 3]
     assert all(len(encode_body({"CreditNotes": batch})) <= BATCH_BYTES for batch in cut)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        (["WH1"] * 90, [40, 40, 10]),
+        # As an address has them: nine characters each, and twelve for what lies outside the basic plane.
+        (["€" * 100] * 5, [1, 1, 1, 1, 1]),
+        (["x" * 250] * 8, [6, 2]),
+        (["💥" * 255, "WH1", "WH2"], [1, 2]),
+        ([], []),
+    ],
+)
+def test_lists_of_a_look_up_fit_an_address(numbers: list[str], expected: list[int]) -> None:
+    cut = list(look_up_lists(numbers, str))
+    assert [len(some) for some in cut] == expected
+    assert [number for some in cut for number in some] == numbers
 
 
 def test_an_element_too_large_for_any_request_is_refused() -> None:
