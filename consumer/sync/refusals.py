@@ -5,7 +5,7 @@ import msgspec
 from consumer.results import Behaviour, Outcome, Problem, ProblemClass
 from consumer.sync.exchange import StepResult
 from consumer.sync.job import Job
-from consumer.sync.link import Link, LinkStatus
+from consumer.sync.link import PUT_BACK, Link, LinkStatus
 from consumer.sync.look_up import look_up
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after, shown_id
@@ -225,6 +225,8 @@ class Refusals:
         message = problem.message
         if step.stage is Stage.INVOICE_UPDATE and problem.code in _CHANGE_REFUSED:
             message = f"{message} What differs: {', '.join(step.reasons)}."
+        if step.detail.get(PUT_BACK):
+            message = f"{message} {self._local(refusal, 'not_put_back', kind=_kind(step)).message}"
         for job in refusal.jobs:
             entry = job.entry(
                 step.operation,
