@@ -200,6 +200,11 @@ class Refusals:
             self._fail(refusal, problem, intent_id)
             return
         old = refusal.jobs[0].links.get(step.kind, step.local_id)
+        if old is not None and old.status is LinkStatus.REMOVED and step.stage is Stage.CREDIT_NOTE_CREATE:
+            # We voided it ourselves, when it was deleted in HearLink; under another number it may come again.
+            number = str(step.detail.get("number", ""))
+            self._fail(refusal, self._local(refusal, "number_used_up", number=number), intent_id)
+            return
         link = self._link(step, sighting.xero_id, sighting.document)
         if old is not None:
             link = msgspec.structs.replace(link, content_hash=old.content_hash, detail=old.detail)
