@@ -11,10 +11,13 @@ from consumer.results import Facts, LogEntry, Operation, Outcome, Problem, Trigg
 from consumer.settings import ClinicSettings
 from consumer.sync.gate import Hold
 from consumer.sync.intents import Sender
-from consumer.sync.link import Links
+from consumer.sync.link import LinkKind, Links
 from consumer.sync.planner import Circumstances, make_plan
-from consumer.sync.step import Finding, Plan, Step
+from consumer.sync.step import Finding, Plan, Stage, Step
 from consumer.xero.payloads import BATCH_ELEMENTS
+
+_INVOICE_OPERATIONS = frozenset({Operation.INVOICE_CREATE, Operation.INVOICE_UPDATE, Operation.INVOICE_AUTHORISE})
+_NOTE_OPERATIONS = frozenset({Operation.CREDIT_NOTE_CREATE, Operation.CREDIT_NOTE_ALLOCATE})
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -139,18 +142,53 @@ class Job:
         self.plan = Plan(steps, plan.failures, plan.skips)
 
     def next_steps(self) -> tuple[Step, ...]:
-        """The steps of the first stage that has any; none where an earlier step's failure keeps them back."""
-        stage = self.plan.next_stage
-        if stage is None or self.blocked:
-            return ()
-        return tuple(step for step in self.plan.steps if step.stage == stage)
+        """The steps of the first stage that has any.
+
+        An earlier step's failure keeps them back, but not what takes the place of something that was removed for it:
+        money that Xero held before may not go missing over something else.
+        """
+        steps = [step for step in self.plan.steps if not self.blocked or self._fills_gap(step)]
+        stage = min((step.stage for step in steps), default=None)
+        return tuple(step for step in steps if step.stage == stage)
+
+    def _fills_gap(self, step: Step) -> bool:
+        if step.stage not in {Stage.PAYMENT_CREATE, Stage.CREDIT_NOTE_UPDATE, Stage.ALLOCATE}:
+            return False
+        kind = LinkKind.PAYMENT if step.stage is Stage.PAYMENT_CREATE else LinkKind.ALLOCATION
+        removed = self.links.get(kind, step.local_id)
+        if removed is None or not removed.makes_way:
+            return False
+        # Where an earlier step failed, an id that it was to bring is missing.
+        has_note = step.stage is not Stage.ALLOCATE or step.target_id is not None
+        has_invoice = step.stage is Stage.CREDIT_NOTE_UPDATE or step.body["Invoice"]["InvoiceID"] is not None
+        return has_note and has_invoice
 
     def fail(self, problem: Problem, *, operation: Operation, local_id: str, blocking: bool) -> None:
-        """Remember that `operation` failed; the first failure names the order's problem."""
-        self.refused.add((operation, local_id))
+        """Remember that `operation` failed; the first failure names the order's problem.
+
+        What was removed for it is to be put back, unless it is tried again by itself.
+        """
+        kept = frozenset() if problem.retries_by_itself else self._to_put_back(operation, local_id)
+        if kept:
+            circumstances = self.circumstances
+            self.circumstances = msgspec.structs.replace(circumstances, kept=circumstances.kept | kept)
+        if not kept or operation in _INVOICE_OPERATIONS:
+            self.refused.add((operation, local_id))
         if self.problem is None:
             self.problem = problem
         self.blocked = self.blocked or blocking
+
+    def _to_put_back(self, operation: Operation, local_id: str) -> frozenset[tuple[LinkKind, str]]:
+        """What made way for a change that Xero refused now: the payment, the note, or with the invoice all notes."""
+        gaps = set()
+        if operation is Operation.PAYMENT_CREATE:
+            payment = self.links.get(LinkKind.PAYMENT, local_id)
+            gaps |= {(LinkKind.PAYMENT, local_id)} if payment is not None and payment.makes_way else set()
+        elif operation in _INVOICE_OPERATIONS | _NOTE_OPERATIONS:
+            for allocation in self.links.of_kind(LinkKind.ALLOCATION):
+                if allocation.makes_way and (operation in _INVOICE_OPERATIONS or allocation.local_id == local_id):
+                    gaps.add((LinkKind.CREDIT_NOTE, allocation.local_id))
+        return frozenset(gaps - self.circumstances.kept)
 
     def facts(self, settings: ClinicSettings | None, number: str) -> Facts:
         """What the problem catalogue may fill its words with."""

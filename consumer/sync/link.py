@@ -6,6 +6,11 @@ from typing import Any
 
 import msgspec
 
+# In the detail of what was taken away for something that takes its place.
+MAKES_WAY = "makes_way"
+# In the detail of what was put back because Xero refused what was to take its place.
+PUT_BACK = "put_back"
+
 
 class LinkKind(StrEnum):
     """The documents that we make in Xero."""
@@ -45,6 +50,11 @@ class Link(msgspec.Struct, frozen=True):
     status: LinkStatus
     content_hash: str
     detail: dict[str, Any]
+
+    @property
+    def makes_way(self) -> bool:
+        """Whether it was taken away for what is to take its place, which has not come yet."""
+        return self.status is LinkStatus.REMOVED and bool(self.detail.get(MAKES_WAY))
 
 
 class Links:

@@ -6,7 +6,7 @@ from typing import Any
 from consumer.orders import Order
 from consumer.results import Catalogue, Operation
 from consumer.sync.exchange import StepResult
-from consumer.sync.link import Link, LinkKind, LinkStatus
+from consumer.sync.link import PUT_BACK, Link, LinkKind, LinkStatus
 from consumer.sync.planning import bodies
 from consumer.sync.sighting import match_lines, same_text
 from consumer.sync.step import Stage, Step
@@ -63,6 +63,9 @@ def success_message(step: Step, document: dict[str, Any]) -> str:
         return f"Credit note {number} was changed in Xero."
     if step.stage is Stage.DEALLOCATE:
         return f"The allocation of {amount} was removed from the invoice in Xero, before the credit note changes."
+    if step.detail.get(PUT_BACK):
+        what = "The payment" if step.kind is LinkKind.PAYMENT else "The allocation"
+        return f"{what} of {amount} was put back in Xero as it was, because a change was refused."
     messages = {
         Operation.CONTACT_CREATE: "The patient's contact was created in Xero.",
         Operation.CONTACT_RENAME: "The patient's contact was renamed in Xero.",

@@ -11,7 +11,7 @@ from consumer.sync.link import Links
 from consumer.sync.planning.contacts import plan_contact
 from consumer.sync.planning.credit_notes import plan_credit_note
 from consumer.sync.planning.draft import Circumstances, Draft
-from consumer.sync.planning.invoices import can_bill, explain_missing_invoice, plan_invoice
+from consumer.sync.planning.invoices import can_bill, explain_missing_invoice, plan_invoice, tell_replaced_invoices
 from consumer.sync.planning.payments import plan_payment
 from consumer.sync.planning.removals import plan_removals
 from consumer.sync.step import Plan
@@ -26,6 +26,7 @@ def make_plan(order: Order, links: Links, settings: ClinicSettings, circumstance
     """
     draft = Draft(order, links, settings, circumstances)
     plan_removals(draft)
+    tell_replaced_invoices(draft)
     invoice = order.invoice
     if invoice is None:
         explain_missing_invoice(draft)

@@ -6,7 +6,7 @@ from consumer.results import Behaviour, Outcome, Problem, ProblemClass
 from consumer.sync.exchange import StepResult
 from consumer.sync.gate import Hold
 from consumer.sync.job import Ending, Job
-from consumer.sync.link import Link, LinkStatus
+from consumer.sync.link import PUT_BACK, Link, LinkStatus
 from consumer.sync.look_up import look_up
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after, shown_id
@@ -68,8 +68,10 @@ class Refusals:
                 doubtful.append(refusal)
             else:
                 self._fail(refusal, refusal.problem, intent_id)
-        if not doubtful:
-            return
+        if doubtful:
+            self._look_up(doubtful, tenant, intent_id)
+
+    def _look_up(self, doubtful: list[_Refusal], tenant: TenantClient, intent_id: int | None) -> None:
         try:
             sightings = look_up(tenant, [refusal.step for refusal in doubtful])
         except (BudgetSpentError, RateLimitedError, MaintenanceError) as error:
@@ -210,6 +212,11 @@ class Refusals:
             self._fail(refusal, problem, intent_id)
             return
         old = refusal.jobs[0].links.get(step.kind, step.local_id)
+        if old is not None and old.status is LinkStatus.REMOVED and step.stage is Stage.CREDIT_NOTE_CREATE:
+            # We voided it ourselves, when it was deleted in HearLink; under another number it may come again.
+            number = str(step.detail.get("number", ""))
+            self._fail(refusal, self._local(refusal, "number_used_up", number=number), intent_id)
+            return
         link = self._link(step, sighting.xero_id, sighting.document)
         if old is not None:
             link = msgspec.structs.replace(link, content_hash=old.content_hash, detail=old.detail)
@@ -236,6 +243,8 @@ class Refusals:
         message = problem.message
         if step.stage is Stage.INVOICE_UPDATE and problem.code in _CHANGE_REFUSED:
             message = f"{message} What differs: {', '.join(step.reasons)}."
+        if step.detail.get(PUT_BACK):
+            message = f"{message} {self._local(refusal, 'not_put_back', kind=_kind(step)).message}"
         for job in refusal.jobs:
             entry = job.entry(
                 step.operation,

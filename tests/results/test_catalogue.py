@@ -73,7 +73,7 @@ KNOWN = [
     ("Account could not be found", "payment_account_missing"),
 ]
 # Rows of the same table that Xero tells by a status or by silence, not by a sentence.
-KNOWN_WITHOUT_TEXT = ["minute_limit", "day_limit", "answer_lost", "xero_unreachable", "answer_without_result"]
+KNOWN_WITHOUT_TEXT = ["answer_lost", "xero_unreachable", "answer_without_result"]
 LOCAL = [
     "xero_disconnected",
     "no_tenant",
@@ -202,8 +202,7 @@ def test_only_outages_are_retried_by_themselves() -> None:
     }
     assert retried == {
         "token_expired",
-        "minute_limit",
-        "day_limit",
+        "base_currency_unknown",
         "xero_maintenance",
         "xero_unreachable",
         "answer_lost",

@@ -49,7 +49,9 @@ def with_settings(**changes: Any) -> ClinicSettings:
 @dataclass
 class Desk:
     settings: ClinicSettings = SETTINGS
-    circumstances: Circumstances = field(default_factory=lambda: Circumstances(hearlink_url="https://app.example"))
+    circumstances: Circumstances = field(
+        default_factory=lambda: Circumstances(hearlink_url="https://app.example", base_currency="GBP")
+    )
     patient: books.Json = field(default_factory=books.patient)
     order_id: str = ORDER
     links: dict[tuple[LinkKind, str], Link] = field(default_factory=dict)

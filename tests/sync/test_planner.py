@@ -234,10 +234,12 @@ class TestWhatCanNotBeSent:
         assert (desk.steps(), failure.code, failure.blocking) == ([], "currency_mismatch", True)
         assert failure.values["currency"] == "EUR"
 
-    def test_a_currency_is_not_refused_where_the_books_are_not_known(self) -> None:
+    @pytest.mark.parametrize("currency", ["GBP", "EUR"])
+    def test_no_currency_goes_where_that_of_the_books_is_not_known(self, currency: str) -> None:
         desk = Desk()
-        desk.save_invoice(currency="EUR")
-        assert desk.steps() == NEW_INVOICE
+        desk.believe(base_currency=None)
+        desk.save_invoice(currency=currency)
+        assert (desk.steps(), desk.codes()) == ([], ["base_currency_unknown"])
 
     @pytest.mark.parametrize("missing", ["revenue_account", "tax_type"])
     def test_a_category_without_account_or_tax_rate(self, missing: str) -> None:

@@ -283,9 +283,9 @@ class TestOrderOfThings:
         assert desk.steps() == []
         desk.save_invoice("WH2")
         assert [step.stage for step in desk.push()] == [
+            Stage.INVOICE_CREATE,
             Stage.PAYMENT_DELETE,
             Stage.DEALLOCATE,
-            Stage.INVOICE_CREATE,
             Stage.ALLOCATE,
             Stage.PAYMENT_CREATE,
         ]

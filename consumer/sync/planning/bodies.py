@@ -119,7 +119,7 @@ def invoice_body(
         known = line_item_ids.get(line.line_id)
         if line.discount or (known is not None and line.line_id in discounted):
             # Of a line that Xero knows, what is left out keeps its value: a discount that is gone must be said.
-            item["DiscountAmount"] = line.discount or Decimal(0)
+            item["DiscountAmount"] = cents(line.discount or Decimal(0))
         if known is not None:
             item["LineItemID"] = known
         lines.append(item)
@@ -189,17 +189,25 @@ def cents(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_HALF_UP)
 
 
+def line_amount(line: Line) -> Decimal:
+    """Return what Xero makes of `line`: it takes the discount to the cent, and off the amount that it rounded."""
+    return cents(line.quantity * line.unit_price) - cents(line.discount or Decimal(0))
+
+
 def without_discount(line: Line) -> Line:
-    """Fold a discount into the price: Xero's credit notes take none, its CSV import only percentages."""
+    """Fold a discount into the price: Xero's credit notes take none, its CSV import only percentages.
+
+    The line comes to the cents that it comes to on the invoice.
+    """
     if not line.discount:
         return line
-    amount = line.quantity * line.unit_price - line.discount
+    amount = line_amount(line)
     if line.quantity:
         unit_price = (amount / line.quantity).quantize(UNIT, ROUND_HALF_UP)
-        if cents(unit_price * line.quantity) == cents(amount):
+        if cents(unit_price * line.quantity) == amount:
             return msgspec.structs.replace(line, unit_price=unit_price, discount=None)
     # No price of four places gives the amount to the cent, so the line is credited as one piece.
-    return msgspec.structs.replace(line, quantity=Decimal(1), unit_price=cents(amount), discount=None)
+    return msgspec.structs.replace(line, quantity=Decimal(1), unit_price=amount, discount=None)
 
 
 def line_description(line: Line) -> str:

@@ -12,6 +12,8 @@ _MAPPING = frozenset({"AccountCode", "AccountID", "TaxType"})
 ANOTHER_INVOICE = "the order has another invoice now"
 # What can't change any more once something is applied to the document.
 FRAME = ("Date", "CurrencyCode", "LineAmountTypes")
+# What a payment is, by the names that its link keeps.
+PAYMENT_PARTS = ("amount", "date", "reference")
 _MONEY = ("Quantity", "UnitAmount", "DiscountAmount", "TaxType")
 
 

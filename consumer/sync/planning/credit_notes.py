@@ -5,7 +5,7 @@ from typing import Any
 
 from consumer.orders import CreditNote, Invoice
 from consumer.results import Operation
-from consumer.sync.link import Link, LinkKind, LinkStatus
+from consumer.sync.link import PUT_BACK, Link, LinkKind, LinkStatus
 from consumer.sync.planning import bodies, content
 from consumer.sync.planning.draft import Draft
 from consumer.sync.step import Stage
@@ -20,6 +20,9 @@ def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
     if not bodies.document_number(note.number):
         values = {"kind": "A credit note"}
         draft.fail(Operation.CREDIT_NOTE_CREATE, note.credit_note_id, "number_missing", values, blocking=False)
+        return
+    if draft.is_kept(LinkKind.CREDIT_NOTE, note.credit_note_id):
+        _put_back_allocation(draft, note, draft.links.standing(LinkKind.CREDIT_NOTE, note.credit_note_id))
         return
     body = _note_body(draft, note, invoice)
     hashes = content.document_hashes(body, note.lines)
@@ -59,7 +62,8 @@ def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
 def _allocation(draft: Draft, note: CreditNote, link: Link | None, invoice: Invoice) -> None:
     allocation = draft.links.get(LinkKind.ALLOCATION, note.credit_note_id)
     replaced = link is not None and note_differs(draft, note, link)
-    moves = allocation is not None and allocation.status is not LinkStatus.GONE and draft.on_another_invoice(allocation)
+    standing = draft.links.standing(LinkKind.ALLOCATION, note.credit_note_id)
+    moves = standing is not None and link is not None and allocation_differs(draft, link, standing)
     if allocation is not None and allocation.status is not LinkStatus.REMOVED and not replaced and not moves:
         return
     invoice_link = draft.links.standing(LinkKind.INVOICE, invoice.invoice_id)
@@ -110,6 +114,42 @@ def _room(draft: Draft, note: CreditNote, invoice: Invoice) -> Decimal:
         elif is_before or draft.links.standing(LinkKind.ALLOCATION, other.credit_note_id) is not None:
             room -= bodies.cents(other.total)
     return room
+
+
+def _put_back_allocation(draft: Draft, note: CreditNote, link: Link | None) -> None:
+    """Plan the allocation anew as it was before it made way for a change that Xero then refused."""
+    was = draft.links.get(LinkKind.ALLOCATION, note.credit_note_id)
+    if link is None or was is None or not was.makes_way or not {"amount", "invoice_id"} <= was.detail.keys():
+        return
+    draft.add(
+        Stage.ALLOCATE,
+        Operation.CREDIT_NOTE_ALLOCATE,
+        LinkKind.ALLOCATION,
+        note.credit_note_id,
+        body={
+            "Amount": Decimal(str(was.detail["amount"])),
+            "Date": note.issued_on.isoformat(),
+            "Invoice": {"InvoiceID": was.detail["invoice_id"]},
+        },
+        target_id=link.xero_id,
+        reasons=("a change was refused, so it is allocated again as it was",),
+        detail={
+            "credit_note_xero_id": link.xero_id,
+            "amount": str(was.detail["amount"]),
+            "number": note.number,
+            PUT_BACK: True,
+        },
+    )
+
+
+def allocation_differs(draft: Draft, link: Link, allocation: Link) -> bool:
+    """Whether the allocation of the note behind `link` must make way for another one."""
+    if draft.on_another_invoice(allocation):
+        return True
+    # Put back as it was, while the note itself had changed already: what is missing of it is still to come.
+    amount, total = allocation.detail.get("amount"), link.detail.get("total")
+    partial = amount is not None and total is not None and Decimal(str(amount)) != Decimal(str(total))
+    return bool(allocation.detail.get(PUT_BACK)) and partial
 
 
 def _note_body(draft: Draft, note: CreditNote, invoice: Invoice) -> dict[str, Any]:

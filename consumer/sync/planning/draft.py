@@ -18,7 +18,8 @@ class Circumstances(msgspec.Struct, frozen=True):
 
     `patient` is the patient as last seen on any order (None: as seen on this one). `left_out` names contact fields that
     Xero refused. `suffix` is 0 for the plain name, 1 for the short suffix, 2 for the whole id, after Xero refused the
-    one before. `rename_again`: a name that Xero refused before is worth another try.
+    one before. `rename_again`: a name that Xero refused before is worth another try. `kept` names payments and credit
+    notes whose change Xero refused in this pass: what was taken away for it is put back as it was, and stays.
     """
 
     hearlink_url: str
@@ -27,6 +28,7 @@ class Circumstances(msgspec.Struct, frozen=True):
     left_out: frozenset[str] = frozenset()
     suffix: int = 0
     rename_again: bool = False
+    kept: frozenset[tuple[LinkKind, str]] = frozenset()
 
 
 class Draft:
@@ -57,12 +59,21 @@ class Draft:
         link = None if invoice is None else self.links.get(LinkKind.INVOICE, invoice.invoice_id)
         return invoice is not None and (link is None or link.status is not LinkStatus.GONE)
 
+    def invoice_stands(self) -> bool:
+        """Whether the order's invoice is in Xero: before that, nothing there may make way for what goes onto it."""
+        invoice = self.order.invoice
+        return invoice is not None and self.links.standing(LinkKind.INVOICE, invoice.invoice_id) is not None
+
     def on_another_invoice(self, link: Link) -> bool:
-        """Whether a payment or allocation stands on an invoice that the order has given up for another one."""
-        if self.order.invoice is None or not self.takes_more():
+        """Whether a payment or allocation is on an invoice that the order has given up for one that stands by now."""
+        if self.order.invoice is None or not self.invoice_stands():
             return False
         invoice = self.links.get(LinkKind.INVOICE, self.order.invoice.invoice_id)
-        return link.detail.get("invoice_id") != (None if invoice is None else invoice.xero_id)
+        return invoice is not None and link.detail.get("invoice_id") != invoice.xero_id
+
+    def is_kept(self, kind: LinkKind, local_id: str) -> bool:
+        """Whether Xero refused the change of a payment or credit note, so that it stays as it was."""
+        return (kind, local_id) in self.circumstances.kept
 
     def finished(self) -> Plan:
         """Return the plan, its steps in the order of their stages."""

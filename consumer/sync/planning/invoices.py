@@ -17,9 +17,20 @@ def explain_missing_invoice(draft: Draft) -> None:
     item = draft.order.state.invoice
     if item is not None and item.deleted:
         local_id = item.value.invoice_id if item.value is not None else ""
-        draft.skip(Operation.ORDER_SYNC, local_id, "invoice_deleted_in_hearlink", {})
+        number = f" {item.value.number}" if item.value is not None else ""
+        draft.skip(Operation.ORDER_SYNC, local_id, "invoice_deleted_in_hearlink", {"kind": f"The invoice{number}"})
     else:
         draft.skip(Operation.ORDER_SYNC, "", "no_invoice", {})
+
+
+def tell_replaced_invoices(draft: Draft) -> None:
+    """Say which invoices stay in Xero although the order has none, or another one, in HearLink by now."""
+    item = draft.order.state.invoice
+    current = item.value.invoice_id if item is not None and item.value is not None else None
+    for link in draft.standing(LinkKind.INVOICE):
+        if link.local_id != current:
+            kind = f"The invoice {link.detail.get('number', '')}".strip()
+            draft.skip(Operation.ORDER_SYNC, link.local_id, "invoice_deleted_in_hearlink", {"kind": kind})
 
 
 def can_bill(draft: Draft, invoice: Invoice) -> bool:
@@ -29,9 +40,15 @@ def can_bill(draft: Draft, invoice: Invoice) -> bool:
         draft.fail(operation, invoice.invoice_id, "number_missing", {"kind": "The invoice"})
         return False
     base = draft.circumstances.base_currency
-    if base is not None and invoice.currency != base:
+    if base is None:
+        draft.fail(operation, invoice.invoice_id, "base_currency_unknown", {})
+        return False
+    if invoice.currency != base:
         values = {"currency": invoice.currency, "base_currency": base}
         draft.fail(operation, invoice.invoice_id, "currency_mismatch", values)
+        return False
+    if sum(bodies.line_amount(line) for line in invoice.lines) < 0:
+        draft.fail(operation, invoice.invoice_id, "total_negative", {"number": invoice.number})
         return False
     lines = [*invoice.lines, *(line for note in draft.order.credit_notes for line in note.lines)]
     missing = sorted({words for line in lines for words in _unmapped(draft, line)})

@@ -1,12 +1,13 @@
 """What goes away in Xero, before what needs its room."""
 
-from consumer.orders import Payment
+from typing import Any
+
 from consumer.results import Operation
-from consumer.sync.link import Link, LinkKind
-from consumer.sync.planning import bodies, content
-from consumer.sync.planning.credit_notes import note_differs
+from consumer.sync.link import MAKES_WAY, PUT_BACK, Link, LinkKind
+from consumer.sync.planning import content
+from consumer.sync.planning.credit_notes import allocation_differs, note_differs
 from consumer.sync.planning.draft import Draft
-from consumer.sync.planning.payments import payment_differs
+from consumer.sync.planning.payments import may_be_replaced, payment_differs
 from consumer.sync.step import Stage
 
 
@@ -18,31 +19,25 @@ def plan_removals(draft: Draft) -> None:
         payment = payments.get(link.local_id)
         if payment is None:
             _delete_payment(draft, link, ("deleted in HearLink",))
-        elif payment_differs(draft, payment, link) and _may_go(draft, payment):
-            _delete_payment(draft, link, content.payment_differences(payment, link))
+        elif payment_differs(draft, payment, link) and may_be_replaced(draft, payment):
+            _delete_payment(draft, link, content.payment_differences(payment, link), makes_way=True)
     notes = {note.credit_note_id: note for note in order.credit_notes}
     for link in draft.standing(LinkKind.CREDIT_NOTE):
         note = notes.get(link.local_id)
         if note is None:
             _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_VOID, "deleted in HearLink")
             _void(draft, link)
-        elif not draft.takes_more():
+        elif not draft.invoice_stands() or draft.is_kept(LinkKind.CREDIT_NOTE, link.local_id):
             continue
         elif note_differs(draft, note, link):
             _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_ALLOCATE, "edited in HearLink")
         else:
             allocation = draft.links.standing(LinkKind.ALLOCATION, link.local_id)
-            if allocation is not None and draft.on_another_invoice(allocation):
+            if allocation is not None and allocation_differs(draft, link, allocation):
                 _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_ALLOCATE, content.ANOTHER_INVOICE)
 
 
-def _may_go(draft: Draft, payment: Payment) -> bool:
-    """Whether what is to take the payment's place can follow: else it stays until it can."""
-    replaceable = draft.takes_more() and draft.settings.payment_account is not None
-    return replaceable or bodies.cents(payment.amount) <= 0
-
-
-def _delete_payment(draft: Draft, link: Link, reasons: tuple[str, ...]) -> None:
+def _delete_payment(draft: Draft, link: Link, reasons: tuple[str, ...], *, makes_way: bool = False) -> None:
     draft.add(
         Stage.PAYMENT_DELETE,
         Operation.PAYMENT_DELETE,
@@ -51,8 +46,14 @@ def _delete_payment(draft: Draft, link: Link, reasons: tuple[str, ...]) -> None:
         body={"Status": "DELETED"},
         target_id=link.xero_id,
         reasons=reasons,
-        detail=link.detail,
+        detail=_detail(link, makes_way=makes_way),
     )
+
+
+def _detail(link: Link, *, makes_way: bool) -> dict[str, Any]:
+    """What is to be known of `link` once it is removed."""
+    detail = {key: value for key, value in link.detail.items() if key != PUT_BACK}
+    return {**detail, MAKES_WAY: True} if makes_way else detail
 
 
 def _deallocate(draft: Draft, note_id: str, operation: Operation, reason: str) -> None:
@@ -66,7 +67,7 @@ def _deallocate(draft: Draft, note_id: str, operation: Operation, reason: str) -
             body={},
             target_id=link.xero_id,
             reasons=(f"allocation removed first: {reason}",),
-            detail=link.detail,
+            detail=_detail(link, makes_way=operation is Operation.CREDIT_NOTE_ALLOCATE),
         )
 
 

@@ -1,0 +1,165 @@
+"""A change that Xero refuses takes nothing away: what was removed for it is replaced, or put back as it was."""
+
+from typing import Any
+
+import pytest
+
+from tests.sync.books import Books, line, lines, patient
+
+PAYMENT_1, PAYMENT_2 = ("CARD pay-1", 40.0), ("CARD pay-2", 30.0)
+
+
+def unusable(price: str) -> dict[str, Any]:
+    """One line on an account that is archived, once `archive` was called."""
+    return {"lines": [line(category="ACCESSORIES", unit_price=price)], "total": price}
+
+
+def archive(books: Books, account: str = "200") -> None:
+    books.simulator.control.archive_account(books.tenant_id, account)
+
+
+def problems(books: Books) -> list[str]:
+    return [row["problem"] for row in books.failures("order-1")]
+
+
+@pytest.fixture
+def pushed(books: Books) -> Books:
+    """An invoice of 100 with payments of 40 and 30, and a credit note of 20."""
+    books.save_invoice(**lines("100.0000"))
+    books.save_payment(amount="40.0000")
+    books.save_payment(payment_id="pay-2", amount="30.0000")
+    books.save_credit_note(**lines("20.0000"))
+    books.settle()
+    assert books.invoice()["AmountDue"] == 10
+    return books
+
+
+class TestAnotherPartIsRefused:
+    def test_a_changed_payment_takes_the_place_of_the_old_one(self, pushed: Books) -> None:
+        archive(pushed)
+        pushed.save_payment(amount="35.0000", method="CASH")
+        pushed.save_credit_note(credit_note_id="note-2", **unusable("5.0000"))
+        pushed.settle()
+        assert pushed.payments() == [PAYMENT_2, ("CASH pay-1", 35.0)]
+        assert problems(pushed) == ["account_archived"]
+
+    def test_a_changed_payment_also_when_the_invoice_stays_as_it_is(self, pushed: Books) -> None:
+        pushed.save_invoice(**lines("90.0000"))
+        pushed.save_payment(amount="40.0000", method="CASH")
+        pushed.settle()
+        assert pushed.payments() == [PAYMENT_2, ("CASH pay-1", 40.0)]
+        assert problems(pushed) == ["invoice_has_payments"]
+
+    def test_a_changed_credit_note_when_another_one_is_refused(self, pushed: Books) -> None:
+        archive(pushed)
+        pushed.save_credit_note(**lines("25.0000"))
+        pushed.save_credit_note(credit_note_id="note-2", **unusable("5.0000"))
+        pushed.settle()
+        assert (pushed.note()["Total"], pushed.note()["RemainingCredit"]) == (25, 0)
+        assert problems(pushed) == ["account_archived"]
+
+    def test_what_is_new_waits_for_the_cause_to_be_mended(self, pushed: Books) -> None:
+        pushed.save_invoice(**lines("90.0000"))
+        pushed.save_payment(payment_id="pay-3", amount="5.0000")
+        pushed.settle()
+        assert pushed.payments() == [PAYMENT_1, PAYMENT_2]
+        pushed.save_invoice(**lines("100.0000"))
+        pushed.settle()
+        assert ("CARD pay-3", 5.0) in pushed.payments()
+
+
+class TestTheCreditNoteItselfIsRefused:
+    def test_its_allocation_is_put_back(self, pushed: Books) -> None:
+        archive(pushed)
+        pushed.save_credit_note(**unusable("25.0000"))
+        pushed.settle()
+        assert (pushed.note()["Total"], pushed.note()["RemainingCredit"]) == (20, 0)
+        assert pushed.invoice()["AmountDue"] == 10
+        assert "put back" in pushed.log()[-1]["message"]
+        assert problems(pushed) == ["account_archived"]
+
+    def test_it_goes_through_once_the_cause_is_mended(self, pushed: Books) -> None:
+        archive(pushed)
+        pushed.save_credit_note(**unusable("25.0000"))
+        pushed.settle()
+        pushed.settings(accessories_revenue_account="260", wake=True)
+        pushed.settle()
+        assert (pushed.note()["Total"], pushed.note()["RemainingCredit"]) == (25, 0)
+        assert pushed.open_problems() == []
+
+    def test_an_edit_of_the_invoice_that_is_refused_leaves_it_allocated(self, pushed: Books) -> None:
+        pushed.save_invoice(**lines("90.0000"))
+        pushed.save_credit_note(number="CN-new", **lines("20.0000"))
+        pushed.settle()
+        assert pushed.note()["RemainingCredit"] == 0
+        pushed.save_invoice(**lines("100.0000"))
+        pushed.settle()
+        assert pushed.note()["CreditNoteNumber"] == "CN-new"
+        assert pushed.note()["RemainingCredit"] == 0
+
+    def test_what_does_not_fit_is_allocated_as_before_and_tried_anew_on_request(self, pushed: Books) -> None:
+        pushed.save_credit_note(**lines("45.0000"))
+        pushed.settle()
+        assert problems(pushed) == ["credit_exceeds_outstanding"]
+        assert (pushed.note()["Total"], pushed.note()["RemainingCredit"]) == (45, 25)
+        pushed.delete_payment(payment_id="pay-2")
+        pushed.settle()
+        assert pushed.note()["RemainingCredit"] == 0
+        assert pushed.open_problems() == []
+
+    def test_a_patient_merged_into_an_archived_contact(self, pushed: Books) -> None:
+        pushed.patients["order-9"] = patient("merged")
+        pushed.save_invoice("order-9")
+        pushed.settle()
+        pushed.simulator.control.archive_contact(pushed.tenant_id, pushed.contact("merged")["Name"])
+        pushed.patients["order-1"] = patient("merged")
+        pushed.save_invoice(**lines("100.0000"))
+        pushed.settle()
+        assert problems(pushed) == ["contact_archived"]
+        assert pushed.note()["RemainingCredit"] == 0
+
+
+class TestThePaymentItselfIsRefused:
+    @pytest.fixture
+    def paid_by_hand(self, pushed: Books) -> Books:
+        pushed.simulator.control.pay_invoice(pushed.tenant_id, "WH-order-1", 10)
+        pushed.save_payment(amount="50.0000")
+        pushed.settle()
+        return pushed
+
+    def test_the_old_one_is_put_back(self, paid_by_hand: Books) -> None:
+        assert PAYMENT_1 in paid_by_hand.payments()
+        assert problems(paid_by_hand) == ["payment_exceeds_outstanding"]
+        assert "put back" in paid_by_hand.log()[-1]["message"]
+
+    def test_and_tried_anew_on_request(self, paid_by_hand: Books) -> None:
+        paid_by_hand.delete_payment(payment_id="pay-2")
+        paid_by_hand.settle()
+        assert ("CARD pay-1", 50.0) in paid_by_hand.payments()
+        assert paid_by_hand.open_problems() == []
+
+    def test_what_can_not_be_put_back_is_told(self, pushed: Books) -> None:
+        archive(pushed, "090")
+        pushed.save_payment(amount="40.0000", method="CASH")
+        pushed.settle()
+        assert pushed.payments() == [PAYMENT_2]
+        assert "is missing there now" in pushed.failures()[-1]["message"]
+        pushed.settings(payment_account="091", wake=True)
+        pushed.settle()
+        assert ("CASH pay-1", 40.0) in pushed.payments()
+
+
+def test_payments_and_credit_move_only_to_an_invoice_that_stands(pushed: Books) -> None:
+    pushed.save_invoice("other", number="B")
+    pushed.settle()
+    pushed.save_invoice(number="B", invoice_id="invoice-B", **lines("100.0000"))
+    pushed.save_payment(amount="40.0000", method="CASH")
+    pushed.save_credit_note(number="CN-new", **lines("20.0000"))
+    pushed.settle()
+    assert problems(pushed) == ["number_taken_by_other_order"]
+    assert pushed.invoice()["AmountDue"] == 10
+    pushed.save_invoice(number="C", invoice_id="invoice-B", **lines("100.0000"))
+    pushed.settle()
+    assert pushed.invoice()["AmountDue"] == 100
+    assert pushed.invoice("C")["AmountDue"] == 10
+    assert pushed.note()["CreditNoteNumber"] == "CN-new"
