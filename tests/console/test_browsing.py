@@ -77,7 +77,7 @@ def test_a_part_that_does_not_come_says_so(reader: Reader, books: Books) -> None
     page.locator("#since").evaluate("input => { input.type = 'text'; input.value = 'soon'; }")
     page.get_by_role("button", name="Filter").click()
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("since must be a time such as 2026-01-31T09:30.")
+    expect(alert).to_have_text("since must be a time such as 2026-01-31T09:30.")
     # A form of a session that has ended.
     reader.go("/log")
     reader.context.clear_cookies()

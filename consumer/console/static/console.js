@@ -66,7 +66,7 @@
     } else if (status === 403) {
       tell(title || "This was refused.", text || "Reload the page, or sign in again.", true);
     } else {
-      tell(title || "This did not work.", text || "Try again in a minute.", false);
+      tell(title || "This did not work.", title ? text : "Try again in a minute.", false);
     }
   });
   document.addEventListener("htmx:sendError", () => {
