@@ -55,8 +55,9 @@ _WORDS = {
     "listed": "Override",
 }
 _HOLDS = {
-    "manual": "Waiting for Sync to Xero: the clinic's mode is Manual",
-    "disabled": "Waiting: synchronisation is off for the clinic",
+    # Whatever the mode is by now: a change of settings sends nothing that was saved before.
+    "manual": "Waiting for Sync to Xero: it was saved while the clinic's mode was Manual",
+    "disabled": "Waiting for Sync to Xero: it was saved while synchronisation was off for the clinic",
     "connection": "Waiting: Xero is disconnected",
     "problem": "Needs you",
     "limit": "Waiting for Xero's limit",
