@@ -60,8 +60,6 @@ rung as (
             else orders.due_at
         end,
         hold = case when effect.manual and not effect.in_doubt then null else orders.hold end,
-        -- Whoever asks believes that it goes now: it is given up no sooner than an order that was never tried.
-        attempts = case when effect.manual then 0 else orders.attempts end,
         priority = case when effect.manual then 0 else orders.priority end,
         trigger = case
             when not effect.manual then orders.trigger

@@ -296,7 +296,7 @@ def test_retry_requests_ring_the_doorbell(world: World) -> None:
         world.send(None, b"order-2", topic=world.retry_topic)
         world.flush()
         wait_until(lambda: world.order("order-2")["due_at"] is not None)
-        assert world.order("order-2")["attempts"] == 0
+        assert world.order("order-2")["attempts"] == 3
     counts = running.metrics.counts
     assert (counts["retries due"], counts["retries unknown"], counts["retries unchanged"]) == (2, 1, 1)
     assert world.rows("select topic, reason from dead_letter") == [(world.retry_topic, "undecodable")]
