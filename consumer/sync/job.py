@@ -1,6 +1,7 @@
 """A job: one claimed order on its way through the stages of a pass, and how it ends."""
 
 from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -139,7 +140,28 @@ class Job:
         assert self.settings is not None  # noqa: S101 -- the gate lets no order without settings through
         plan = make_plan(self.order, self.links, self.settings, self.circumstances)
         steps = tuple(step for step in plan.steps if (step.operation, step.local_id) not in self.refused)
-        self.plan = Plan(steps, plan.failures, plan.skips)
+        self.plan = Plan(self._payments_first(steps), plan.failures, plan.skips)
+
+    def _payments_first(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        """Leave allocations to a later plan, where they would take room that payments need.
+
+        Money that was received comes before credit: of a refund, the payment stands and the credit is left over.
+        """
+        invoice = self.order.invoice
+        link = None if invoice is None else self.links.standing(LinkKind.INVOICE, invoice.invoice_id)
+        total = None if link is None else link.detail.get("total")
+        if total is None or not any(step.stage is Stage.PAYMENT_CREATE for step in steps):
+            return steps
+        coming = [step.body["Amount"] for step in steps if step.stage in {Stage.PAYMENT_CREATE, Stage.ALLOCATE}]
+        standing = [
+            link.detail.get("amount", "0")
+            for kind in (LinkKind.PAYMENT, LinkKind.ALLOCATION)
+            for link in self.links.of_kind(kind)
+            if self.links.standing(kind, link.local_id) is not None
+        ]
+        if sum(map(Decimal, [*coming, *standing])) <= Decimal(total):
+            return steps
+        return tuple(step for step in steps if step.stage is not Stage.ALLOCATE)
 
     def next_steps(self) -> tuple[Step, ...]:
         """The steps of the first stage that has any.

@@ -10,9 +10,6 @@ from consumer.sync.planning import bodies, content
 from consumer.sync.planning.draft import Draft
 from consumer.sync.step import Stage
 
-# A line: Xero rounds its tax by itself.
-_XERO_MAY_DIFFER = Decimal("0.01")
-
 
 def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
     """Plan a credit note and its allocation to the order's invoice."""
@@ -72,11 +69,6 @@ def _allocation(draft: Draft, note: CreditNote, link: Link | None, invoice: Invo
     if amount <= 0:
         draft.skip(Operation.CREDIT_NOTE_ALLOCATE, note.credit_note_id, "zero_amount", {"kind": "The credit note"})
         return
-    room = _room(draft, note, invoice)
-    if amount > room + _XERO_MAY_DIFFER * len(invoice.lines):
-        code = "credit_exceeds_outstanding" if room > 0 else "invoice_already_paid"
-        draft.fail(Operation.CREDIT_NOTE_ALLOCATE, note.credit_note_id, code, {"number": note.number}, blocking=False)
-        return
     draft.add(
         Stage.ALLOCATE,
         Operation.CREDIT_NOTE_ALLOCATE,
@@ -95,25 +87,6 @@ def _allocation(draft: Draft, note: CreditNote, link: Link | None, invoice: Invo
             "number": note.number,
         },
     )
-
-
-def _room(draft: Draft, note: CreditNote, invoice: Invoice) -> Decimal:
-    """Return what the order's payments, and its other credit notes that were there first, leave of the invoice.
-
-    Money that was received comes before credit: a note that took its room would keep a payment out of Xero.
-    """
-    room = bodies.cents(invoice.total)
-    for payment in draft.payments():
-        link = draft.links.get(LinkKind.PAYMENT, payment.payment_id)
-        if link is None or link.status is not LinkStatus.GONE:
-            room -= bodies.cents(payment.amount)
-    is_before = True
-    for other in draft.order.credit_notes:
-        if other.credit_note_id == note.credit_note_id:
-            is_before = False
-        elif is_before or draft.links.standing(LinkKind.ALLOCATION, other.credit_note_id) is not None:
-            room -= bodies.cents(other.total)
-    return room
 
 
 def _put_back_allocation(draft: Draft, note: CreditNote, link: Link | None) -> None:
