@@ -295,4 +295,13 @@ class Pipeline:
             _LOG.warning("events_missing", jumps=outcomes["jumped"], action="see the column missing of orders")
         if written.newest_us:
             self._metrics.age(datetime.now(UTC).timestamp() - written.newest_us / 1_000_000)
-        self._metrics.batch(sum(segment.message_count for segment in segments), written.orders, seconds)
+        messages = sum(segment.message_count for segment in segments)
+        _LOG.info(
+            "batch_written",
+            messages=messages,
+            orders=written.orders,
+            outcomes={str(outcome): count for outcome, count in (outcomes + written.retries).items()},
+            partitions=len(segments),
+            seconds=round(seconds, 3),
+        )
+        self._metrics.batch(messages, written.orders, seconds)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+import structlog
 from psycopg import Connection
 
 from consumer.contract import RetryRequest
@@ -26,6 +27,7 @@ from consumer.sync.link_store import order_of, save_links
 from consumer.sync.services import Services
 
 _QUERIES = load_queries(__file__, "queue.sql")
+_log = structlog.get_logger()
 
 
 class Minutes:
@@ -160,6 +162,17 @@ class Minutes:
         for job in self._finished:
             ending = _ending(job)
             metrics.order_finished(_result(ending))
+            _log.info(
+                "order_pushed",
+                order_id=job.row.order_id,
+                event_id=job.row.event_id,
+                revision=job.row.revision,
+                tenant_id=self._tenant_id,
+                result=_result(ending),
+                problem=None if ending.problem is None else ending.problem.code,
+                trigger=job.row.trigger,
+                attempt=job.row.attempts,
+            )
             if ending.hold is Hold.RETRY and ending.problem is not None:
                 metrics.retry_scheduled(ending.problem.problem_class.value)
 

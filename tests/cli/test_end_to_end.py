@@ -30,5 +30,9 @@ def test_an_order_becomes_an_invoice_in_xero(service: Service) -> None:
         assert "hearlink_xero_database_up 1.0" in metrics
         assert running.stop() == 0
     assert not [line for line in running.log if line["level"] in {"error", "critical"}], running.text
+    (batch,) = [line for line in running.log if line["event"] == "batch_written"]
+    assert (batch["messages"], batch["orders"], batch["outcomes"]) == (1, 1, {"applied": 1})
+    (pushed,) = [line for line in running.log if line["event"] == "order_pushed"]
+    assert (pushed["order_id"], pushed["event_id"], pushed["result"]) == ("order-1", "event-order-1-1", "synced")
     text = running.text + metrics
     assert not [word for word in ("Person patient-order-1", "example.com", "01632", "High Street") if word in text]

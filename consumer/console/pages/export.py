@@ -10,7 +10,15 @@ from consumer.console.log_store import load_clinic_ids
 from consumer.console.refusal import unusable
 from consumer.console.scope import enter
 from consumer.console.visit import Visit
-from consumer.export import ExportKind, ExportReport, ExportSelection, export_pieces, zip_chunks
+from consumer.export import (
+    ExportKind,
+    ExportReport,
+    ExportSelection,
+    UnknownScopeError,
+    export_pieces,
+    require_known,
+    zip_chunks,
+)
 
 _LOG = structlog.get_logger()
 
@@ -30,6 +38,10 @@ def show_export(visit: Visit) -> Response:
 def download(visit: Visit) -> Response:
     """Send the files while they are made."""
     selection = read_selection(visit.organisation_id, visit.form)
+    try:
+        require_known(visit.connection, selection)
+    except UnknownScopeError as error:
+        raise unusable(str(error)) from None
     visit.act(
         "export",
         kind=selection.kind.value,
