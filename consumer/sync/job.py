@@ -173,6 +173,10 @@ class Job:
         stage = min((step.stage for step in steps), default=None)
         return tuple(step for step in steps if step.stage == stage)
 
+    def awaits(self, step: Step) -> bool:
+        """Whether `step`, which was planned before, may still go: not where something failed meanwhile."""
+        return self.ending is None and (not self.blocked or self._fills_gap(step))
+
     def _fills_gap(self, step: Step) -> bool:
         if step.stage not in {Stage.PAYMENT_CREATE, Stage.CREDIT_NOTE_UPDATE, Stage.ALLOCATE}:
             return False

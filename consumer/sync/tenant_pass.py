@@ -176,7 +176,7 @@ class TenantPass:
                 self._stop = Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
                 return
             # An order's later steps wait for its earlier ones, also within a stage of single calls.
-            ready = self._prepare([entry for entry in batch if any(job.ending is None for job in entry[1])])
+            ready = self._prepare([entry for entry in batch if any(job.awaits(entry[0]) for job in entry[1])])
             grant = self._grant(urgent=any(job.urgent for job in _jobs_of(ready))) if ready else None
             if grant is not None:
                 self._send_batch(ready, grant)

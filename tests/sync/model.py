@@ -64,6 +64,9 @@ class Order:
     # in_step, failed, manual, disabled; whether a change of settings may mend it.
     standing: str = "in_step"
     settings_problem: bool = False
+    # What was removed in Xero for a change and neither replaced nor put back yet, as it was: payments, allocations.
+    payment_gaps: dict[str, Payment] = field(default_factory=dict)
+    note_gaps: dict[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass
@@ -76,12 +79,19 @@ class Held:
     reference: str = ""
     lines: tuple[tuple[Any, ...], ...] = ()
     payments: dict[str, Payment] = field(default_factory=dict)
-    # Note id: its line, its patient, whether prices include tax, whether it is allocated.
-    notes: dict[str, tuple[tuple[Any, ...], str, bool, bool]] = field(default_factory=dict)
+    # Note id: its line, its patient, whether prices include tax, how much of it is allocated.
+    notes: dict[str, tuple[tuple[Any, ...], str, bool, Decimal]] = field(default_factory=dict)
 
     @property
     def allocated(self) -> Decimal:
-        return sum((_gross([note[0]], inclusive=note[2]) for note in self.notes.values() if note[3]), Decimal(0))
+        return sum((note[3] for note in self.notes.values()), Decimal(0))
+
+    def allocate(self, key: str, amount: Decimal) -> bool:
+        """Allocate so much of a note; False where that is more than is outstanding."""
+        if amount > self.outstanding:
+            return False
+        self.notes[key] = (*self.notes[key][:3], amount)
+        return True
 
     @property
     def outstanding(self) -> Decimal:
@@ -141,31 +151,37 @@ def _send(order: Order, held: Held, clinic: Clinic) -> None:
     _remove(order, held, wanted)
     if order.lines is None:
         return
-    _send_invoice(order, held, clinic, authorised=bool(wanted or order.notes))
-    _send_notes(order, held, clinic)
-    refused = False
-    for key, payment in wanted.items():
-        if key in held.payments:
-            continue
-        if payment.amount > held.outstanding:
-            refused = True
-        else:
-            held.payments[key] = payment
-    if refused:
-        raise RefusedError
+    refusals: list[RefusedError] = []
+    try:
+        _send_invoice(order, held, clinic, authorised=bool(wanted or order.notes))
+    except RefusedError as refusal:
+        refusals.append(refusal)
+        kept = set(order.note_gaps)
+    else:
+        kept = _send_notes(order, held, clinic, refusals)
+    _allocate(order, held, kept, refusals)
+    _pay(order, held, wanted, refusals)
+    if refusals:
+        raise refusals[0]
 
 
 def _remove(order: Order, held: Held, wanted: dict[str, Payment]) -> None:
     """What was deleted goes; what changed makes way, where something can take its place."""
-    for key in list(held.payments):
-        changed = order.lines is not None and key in wanted and wanted[key] != held.payments[key]
+    for key, payment in list(held.payments.items()):
+        changed = order.lines is not None and key in wanted and wanted[key] != payment
+        if changed:
+            order.payment_gaps[key] = payment
         if key not in wanted or changed:
             del held.payments[key]
-    for key, (line, patient_id, inclusive, _) in list(held.notes.items()):
+    for key, (line, patient_id, inclusive, allocated) in list(held.notes.items()):
         if key not in order.notes:
             del held.notes[key]
-        elif order.lines is not None and _note_changed(order, key, line, patient_id, inclusive=inclusive):
-            held.notes[key] = (line, patient_id, inclusive, False)
+            order.note_gaps.pop(key, None)
+        elif order.lines is not None and allocated:
+            changed = _note_changed(order, key, line, patient_id, inclusive=inclusive)
+            if changed or allocated != _gross([line], inclusive=inclusive):
+                order.note_gaps[key] = allocated
+                held.notes[key] = (line, patient_id, inclusive, Decimal(0))
 
 
 def _note_changed(order: Order, key: str, line: tuple[Any, ...], patient_id: str, *, inclusive: bool) -> bool:
@@ -198,7 +214,9 @@ def _send_invoice(order: Order, held: Held, clinic: Clinic, *, authorised: bool)
     held.patient_id = order.patient_id
 
 
-def _send_notes(order: Order, held: Held, clinic: Clinic) -> None:
+def _send_notes(order: Order, held: Held, clinic: Clinic, refusals: list[RefusedError]) -> set[str]:
+    """Send what is new, then what changed; return what Xero refused of that and what is to be allocated as it was."""
+    kept = set()
     fresh = [key for key in order.notes if key not in held.notes]
     changed = [
         key
@@ -206,22 +224,50 @@ def _send_notes(order: Order, held: Held, clinic: Clinic) -> None:
         if _note_changed(order, key, line, patient_id, inclusive=inclusive)
     ]
     for keys in (fresh, changed):
-        refused = False
-        for key in keys:
+        # After a refusal only what fills a gap goes on.
+        sent = [key for key in keys if not refusals or key in order.note_gaps]
+        for key in sent:
             if clinic.can_post((order.notes[key],)):
                 line = _posted(order.notes[key], clinic, note=True)
-                held.notes[key] = (line, order.patient_id, order.inclusive, False)
+                held.notes[key] = (line, order.patient_id, order.inclusive, Decimal(0))
             else:
-                refused = True
-        if refused:
-            raise RefusedError(for_settings=True)
+                refusals.append(RefusedError(for_settings=True))
+                kept |= {key} & order.note_gaps.keys()
+    return kept
+
+
+def _allocate(order: Order, held: Held, kept: set[str], refusals: list[RefusedError]) -> None:
+    too_large = []
     for key in order.notes:
-        line, patient_id, inclusive, allocated = held.notes[key]
-        if allocated:
+        if key not in held.notes or held.notes[key][3] or (refusals and key not in order.note_gaps):
             continue
-        if _gross([line], inclusive=inclusive) > held.outstanding:
-            raise RefusedError
-        held.notes[key] = (line, patient_id, inclusive, True)
+        line, _, inclusive, _ = held.notes[key]
+        whole = order.note_gaps[key] if key in kept else _gross([line], inclusive=inclusive)
+        if held.allocate(key, whole):
+            order.note_gaps.pop(key, None)
+        else:
+            refusals.append(RefusedError())
+            too_large += [key] if key in order.note_gaps.keys() - kept else []
+    for key in too_large:
+        if held.allocate(key, order.note_gaps[key]):
+            del order.note_gaps[key]
+
+
+def _pay(order: Order, held: Held, wanted: dict[str, Payment], refusals: list[RefusedError]) -> None:
+    too_large = []
+    held_back = bool(refusals)
+    for key, payment in wanted.items():
+        if key in held.payments or (held_back and key not in order.payment_gaps):
+            continue
+        if payment.amount <= held.outstanding:
+            held.payments[key] = payment
+            order.payment_gaps.pop(key, None)
+        else:
+            refusals.append(RefusedError())
+            too_large += [key] if key in order.payment_gaps else []
+    for key in too_large:
+        if order.payment_gaps[key].amount <= held.outstanding:
+            held.payments[key] = order.payment_gaps.pop(key)
 
 
 def read_held(ledger: Json, order_id: str) -> Held:
@@ -249,13 +295,12 @@ def read_held(ledger: Json, order_id: str) -> Held:
         if row["Status"] == "VOIDED" or not key.startswith(f"{order_id}/"):
             continue
         assert key not in held.notes, f"{order_id} has the credit note {key} twice"
-        allocated = [entry["Amount"] for entry in row["Allocations"]]
-        assert sum(allocated) in {0, row["Total"]}
+        allocated = sum((Decimal(str(entry["Amount"])) for entry in row["Allocations"]), Decimal(0))
         held.notes[key] = (
             _read_line(row["LineItems"][0]),
             numbers[row["Contact"]["ContactID"]] or "",
             row["LineAmountTypes"] == "Inclusive",
-            bool(allocated),
+            allocated,
         )
     return held
 

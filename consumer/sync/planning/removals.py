@@ -4,7 +4,7 @@ from typing import Any
 
 from consumer.results import Operation
 from consumer.sync.link import MAKES_WAY, PUT_BACK, Link, LinkKind
-from consumer.sync.planning import content
+from consumer.sync.planning import bodies, content
 from consumer.sync.planning.credit_notes import allocation_differs, note_differs
 from consumer.sync.planning.draft import Draft
 from consumer.sync.planning.payments import may_be_replaced, payment_differs
@@ -20,7 +20,9 @@ def plan_removals(draft: Draft) -> None:
         if payment is None:
             _delete_payment(draft, link, ("deleted in HearLink",))
         elif payment_differs(draft, payment, link) and may_be_replaced(draft, payment):
-            _delete_payment(draft, link, content.payment_differences(payment, link), makes_way=True)
+            _delete_payment(
+                draft, link, content.payment_differences(payment, link), makes_way=bodies.cents(payment.amount) > 0
+            )
     notes = {note.credit_note_id: note for note in order.credit_notes}
     for link in draft.standing(LinkKind.CREDIT_NOTE):
         note = notes.get(link.local_id)
