@@ -134,7 +134,8 @@ def test_an_order_may_be_called_anything(visitor: Visitor, books: Books, assembl
     assert visitor.page("/log", order=order_id).text.count("N 1/2") >= 2
 
 
-def test_an_export_of_a_clinic_that_nobody_named_is_refused(visitor: Visitor) -> None:
+def test_an_export_of_a_clinic_that_nobody_named_is_refused(visitor: Visitor, books: Books) -> None:
+    books.save_invoice("order-1")
     form = {"kind": "invoices", "since": "2026-10-01", "until": "2026-10-31", "clinic": "nowhere"}
     answer = visitor.post("/export", form)
     assert answer.status_code == 400
