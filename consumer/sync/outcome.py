@@ -12,7 +12,7 @@ from consumer.sync.sighting import match_lines, same_text
 from consumer.sync.step import Stage, Step
 from consumer.xero import read_amount
 
-_REMOVALS = frozenset({Stage.PAYMENT_DELETE, Stage.DEALLOCATE, Stage.CREDIT_NOTE_VOID})
+REMOVALS = frozenset({Stage.PAYMENT_DELETE, Stage.DEALLOCATE, Stage.CREDIT_NOTE_VOID})
 _DOCUMENTS = frozenset({LinkKind.INVOICE, LinkKind.CREDIT_NOTE})
 # A cent a line: what rounding tax by the line instead of by the sum can come to.
 _ROUNDING_PER_LINE = Decimal("0.01")
@@ -124,7 +124,7 @@ def _total(document: dict[str, Any]) -> Decimal | None:
 
 
 def _status(step: Step, document: dict[str, Any]) -> LinkStatus:
-    if step.stage in _REMOVALS:
+    if step.stage in REMOVALS:
         return LinkStatus.REMOVED
     if step.kind not in _DOCUMENTS:
         return LinkStatus.ACTIVE

@@ -29,7 +29,7 @@ from consumer.sync.lease import Lease
 from consumer.sync.link import Link, LinkKind
 from consumer.sync.link_store import order_of, save_links
 from consumer.sync.look_up import look_up, looked_up_by
-from consumer.sync.outcome import link_after, shown_id
+from consumer.sync.outcome import REMOVALS, link_after, shown_id
 from consumer.sync.reconciliation import ROOM_SECONDS
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting
@@ -286,6 +286,8 @@ class _Recovery:
             LinkKind.ALLOCATION: "The allocation of the credit note",
             LinkKind.PAYMENT: f"The payment of {element.detail.get('amount', '')}",
         }[element.kind]
+        if sighting.sight is Sight.DONE and verdict.step.stage in REMOVALS:
+            return f"{kind} is gone from Xero, though the answer that said so was lost; nothing was sent again.", None
         if sighting.sight is Sight.DONE:
             return f"{kind} was found in Xero after its answer was lost; it was not sent again.", None
         if sighting.sight is Sight.STRANGER:

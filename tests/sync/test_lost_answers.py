@@ -205,6 +205,20 @@ class TestPatience:
         assert "was found in Xero after its answer was lost" in books.log()[-1]["message"]
         assert books.order()["hold"] is None
 
+    def test_what_was_taken_away_is_told_so(self, books: Books) -> None:
+        books.save_invoice()
+        books.save_payment()
+        books.settle()
+        books.strike("drop_after", method="POST", path="/Payments/")
+        books.delete_payment()
+        books.push()
+        books.hasten()
+        books.push()
+        row = books.log()[-1]
+        assert (row["operation"], row["outcome"]) == ("payment_delete", "succeeded")
+        assert "is gone from Xero" in row["message"]
+        assert row["xero_id"]
+
     def test_other_orders_do_not_wait(self, books: Books) -> None:
         books.use(patience=Patience(safe_wait_seconds=3600.0, pause_seconds=0.0))
         books.strike("drop_before", method="PUT", path="/Invoices$")
