@@ -150,9 +150,10 @@ class Job:
         invoice = self.order.invoice
         link = None if invoice is None else self.links.standing(LinkKind.INVOICE, invoice.invoice_id)
         total = None if link is None else link.detail.get("total")
-        if total is None or not any(step.stage is Stage.PAYMENT_CREATE for step in steps):
+        going = [step for step in steps if not self.blocked or self._fills_gap(step)]
+        if total is None or not any(step.stage is Stage.PAYMENT_CREATE for step in going):
             return steps
-        coming = [step.body["Amount"] for step in steps if step.stage in {Stage.PAYMENT_CREATE, Stage.ALLOCATE}]
+        coming = [step.body["Amount"] for step in going if step.stage in {Stage.PAYMENT_CREATE, Stage.ALLOCATE}]
         standing = [
             link.detail.get("amount", "0")
             for kind in (LinkKind.PAYMENT, LinkKind.ALLOCATION)

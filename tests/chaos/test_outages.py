@@ -21,7 +21,7 @@ from tests.chaos.conftest import CLINICS, QUICK_GROUP
 from tests.chaos.histories import make_history
 from tests.fixtures.proxy import TcpProxy
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 _CONNECTIONS = 40
 

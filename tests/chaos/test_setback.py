@@ -7,7 +7,7 @@ from tests.chaos.arena import Arena, wait_until
 from tests.chaos.conftest import CLINICS
 from tests.chaos.histories import make_history
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 # Calls were sent all the same: what was counted stays counted, as it would where the replica is a second behind.
 _KEPT = ("xero_call", "xero_budget", "schema_migration")

@@ -78,7 +78,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def open_books(postgres_server: EmbeddedPostgres, migrated_template: str) -> Iterator[OpenBooks]:
     """Give out empty books: a new tenant, a new connection to it, and tables without rows."""
-    url = postgres_server.create_database("sync_books", template=migrated_template)
+    # Tests of other rooms borrow this fixture, and then it is there twice in one run.
+    name = f"sync_books_{uuid4().hex[:8]}"
+    url = postgres_server.create_database(name, template=migrated_template)
     with (
         XeroSimulator() as simulator,
         ConnectionPool(url, kwargs={"autocommit": True}, min_size=1, max_size=8, open=True) as pool,
@@ -123,7 +125,7 @@ def open_books(postgres_server: EmbeddedPostgres, migrated_template: str) -> Ite
             return books
 
         yield start
-    postgres_server.drop_database("sync_books")
+    postgres_server.drop_database(name)
 
 
 @pytest.fixture

@@ -159,10 +159,29 @@ def _send(order: Order, held: Held, clinic: Clinic) -> None:
         kept = set(order.note_gaps)
     else:
         kept = _send_notes(order, held, clinic, refusals)
-    _allocate(order, held, kept, refusals)
-    _pay(order, held, wanted, refusals)
+    if _all_fits(order, held, wanted, kept, is_held_back=bool(refusals)):
+        _allocate(order, held, kept, refusals)
+        _pay(order, held, wanted, refusals)
+    else:
+        _pay(order, held, wanted, refusals)
+        _allocate(order, held, kept, refusals)
     if refusals:
         raise refusals[0]
+
+
+def _all_fits(order: Order, held: Held, wanted: dict[str, Payment], kept: set[str], *, is_held_back: bool) -> bool:
+    """Whether the invoice has room for what is to be paid and allocated now; else payments come first."""
+    payments = [
+        Decimal(payment.amount)
+        for key, payment in wanted.items()
+        if key not in held.payments and (not is_held_back or key in order.payment_gaps)
+    ]
+    notes = [
+        order.note_gaps[key] if key in kept else _gross([held.notes[key][0]], inclusive=held.notes[key][2])
+        for key in order.notes
+        if key in held.notes and not held.notes[key][3] and (not is_held_back or key in order.note_gaps)
+    ]
+    return not payments or sum(payments) + sum(notes) <= held.outstanding
 
 
 def _remove(order: Order, held: Held, wanted: dict[str, Payment]) -> None:

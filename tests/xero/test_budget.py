@@ -327,7 +327,7 @@ class _OneToken:
     tenant_id = ""
 
     def disconnect(self, token: AccessToken, reason: str) -> None:
-        raise NotImplementedError
+        raise AssertionError(token, reason)
 
 
 def _call_for_a_while(database_url: str, url: str, token: str, tenant_id: str, seconds: float, start: Barrier) -> None:
