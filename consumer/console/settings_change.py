@@ -22,6 +22,7 @@ from consumer.settings import (
     apply_settings,
     check_settings,
     load_overview,
+    lock_settings,
     read_settings_document,
 )
 from consumer.sync.queue import wake_after_settings
@@ -141,7 +142,11 @@ def refuse_impossible(effects: Effects) -> None:
 
 
 def refuse_stale(connection: Connection[Any], organisation_id: str, seen: str) -> None:
-    """Raise Refusal where the settings are not any more what somebody saw before changing them."""
+    """Raise Refusal where the settings are not any more what somebody saw before changing them.
+
+    Nobody else can change them from then on, until the transaction ends.
+    """
+    lock_settings(connection, organisation_id)
     if fingerprint(load_document(connection, organisation_id)) != seen:
         raise Refusal(
             HTTPStatus.CONFLICT,

@@ -30,5 +30,5 @@ select
     id, occurred_at, actor, action,
     (detail - 'order_ids') || jsonb_build_object('orders', jsonb_array_length(detail -> 'order_ids'))
 from audit
-where detail -> 'order_ids' ? %(order_id)s and detail ->> 'order_id' is distinct from %(order_id)s
+where detail -> 'order_ids' ? %(order_id)s and detail ? 'order_ids' and detail ->> 'order_id' is distinct from %(order_id)s
 order by id

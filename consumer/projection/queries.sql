@@ -120,14 +120,12 @@ set
     -- more closely than where an order is held so: nothing in doubt may be left for it, once its patient is another.
     due_at = case
         when stored.hold = 'in_doubt' and exists (
-            select from xero_intent_element e
-            join xero_intent i on i.id = e.intent_id
-            where not e.settled
-              and (e.order_id = excluded.order_id
-                   or (e.kind = 'contact' and e.local_id = excluded.patient_id and i.tenant_id = (
-                       select s.tenant_id from clinic_settings s
-                       where s.organisation_id = excluded.organisation_id and s.clinic_id = excluded.clinic_id
-                   )))
+            select from unsettled u
+            where u.order_id = excluded.order_id
+               or (u.kind = 'contact' and u.local_id = excluded.patient_id and u.tenant_id = (
+                   select s.tenant_id from clinic_settings s
+                   where s.organisation_id = excluded.organisation_id and s.clinic_id = excluded.clinic_id
+               ))
         ) then stored.due_at
         -- A person waits for it.
         when excluded.requested_revision is not null or stored.requested_revision is not null then now()
@@ -139,14 +137,12 @@ set
     end,
     hold = case
         when stored.hold = 'in_doubt' and exists (
-            select from xero_intent_element e
-            join xero_intent i on i.id = e.intent_id
-            where not e.settled
-              and (e.order_id = excluded.order_id
-                   or (e.kind = 'contact' and e.local_id = excluded.patient_id and i.tenant_id = (
-                       select s.tenant_id from clinic_settings s
-                       where s.organisation_id = excluded.organisation_id and s.clinic_id = excluded.clinic_id
-                   )))
+            select from unsettled u
+            where u.order_id = excluded.order_id
+               or (u.kind = 'contact' and u.local_id = excluded.patient_id and u.tenant_id = (
+                   select s.tenant_id from clinic_settings s
+                   where s.organisation_id = excluded.organisation_id and s.clinic_id = excluded.clinic_id
+               ))
         ) then stored.hold
     end,
     attempts = 0,

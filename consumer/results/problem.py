@@ -30,14 +30,6 @@ class Behaviour(StrEnum):
 
     # Xero may hold already what was wanted (a lost answer, someone's hand): look there before deciding.
     LOOK_UP = "look_up"
-    # Where the look-up shows so, it is no failure: the operation is done.
-    TREAT_AS_DONE = "treat_as_done"
-    # Concerns everything that goes to this tenant, whatever the order: no more calls of the kind for now.
-    PAUSES_TENANT = "pauses_tenant"
-    # The organisation's access is gone: no more calls until someone connects again.
-    DISCONNECTS = "disconnects"
-    # The access token is old: refresh it once and send again.
-    REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a behaviour, not a token.
     # At a creation: send again under a name that is surely free. At a rename: keep the old name and warn.
     USE_ANOTHER_NAME = "use_another_name"
     # Send again without the part that Xero refuses (an e-mail address): the rest is worth having.

@@ -20,14 +20,12 @@ standing as (
     select
         locked.*,
         locked.hold is not distinct from 'in_doubt' and exists (
-            select from xero_intent_element e
-            join xero_intent i on i.id = e.intent_id
-            where not e.settled
-              and (e.order_id = locked.order_id
-                   or (e.kind = 'contact' and e.local_id = locked.patient_id and i.tenant_id = (
-                       select s.tenant_id from clinic_settings s
-                       where s.organisation_id = locked.organisation_id and s.clinic_id = locked.clinic_id
-                   )))
+            select from unsettled u
+            where u.order_id = locked.order_id
+               or (u.kind = 'contact' and u.local_id = locked.patient_id and u.tenant_id = (
+                   select s.tenant_id from clinic_settings s
+                   where s.organisation_id = locked.organisation_id and s.clinic_id = locked.clinic_id
+               ))
         ) as in_doubt
     from locked
 ),

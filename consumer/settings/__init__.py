@@ -1,7 +1,14 @@
 """Settings: an organisation's defaults, its clinics' overrides, their resolution. Knows nothing of orders."""
 
-from consumer.settings.application import Difference, apply_settings
-from consumer.settings.check import Finding, Level, check_settings, takes_payments, takes_revenue
+from consumer.settings.application import Difference, apply_settings, lock_settings
+from consumer.settings.check import (
+    Finding,
+    Level,
+    check_settings,
+    payment_account_fault,
+    takes_payments,
+    takes_revenue,
+)
 from consumer.settings.clinic_settings import (
     CATEGORIES,
     CategorySettings,
@@ -38,6 +45,8 @@ __all__ = [
     "check_settings",
     "load_clinic_settings",
     "load_overview",
+    "lock_settings",
+    "payment_account_fault",
     "read_settings",
     "read_settings_document",
     "read_settings_file",

@@ -38,7 +38,7 @@ def apply_settings(connection: Connection[TupleRow], settings: FileSettings, *, 
     """
     organisation_id = settings.organisation_id
     with connection.transaction():
-        connection.execute(_QUERIES["lock"], {"organisation_id": organisation_id})
+        lock_settings(connection, organisation_id)
         before = _read(connection, organisation_id)
         after = _wanted(settings)
         _write_tenants_as_xero_does(connection, organisation_id, after)
@@ -51,6 +51,11 @@ def apply_settings(connection: Connection[TupleRow], settings: FileSettings, *, 
                 {"organisation_id": organisation_id, "actor": actor, "detail": json.dumps({"changed": detail})},
             )
     return differences
+
+
+def lock_settings(connection: Connection[TupleRow], organisation_id: str) -> None:
+    """Let nobody else apply settings of the organisation until the transaction ends."""
+    connection.execute(_QUERIES["lock"], {"organisation_id": organisation_id})
 
 
 def _wanted(settings: FileSettings) -> dict[str | None, _Row]:

@@ -1,6 +1,6 @@
 """What is incomplete in an organisation's settings, or can't work in Xero, with what to do about it."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -185,13 +185,26 @@ def _tenant_faults(clinic: ClinicSettings, tenant: KnownTenant) -> Iterator[Find
         yield from _tax_faults(clinic, tenant.name, tenant.tax_rates)
 
 
-def _account_faults(clinic: ClinicSettings, where: str, accounts: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
-    known = {
+def payment_account_fault(payment_account: str, accounts: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return why Xero would take no payment to `payment_account`, a code or an id; None where it would.
+
+    `accounts` are the tenant's, in Xero's shape.
+    """
+    account = _by_name(accounts).get(payment_account.casefold())
+    return _unusable(account) or (None if account and takes_payments(account) else "takes no payments")
+
+
+def _by_name(accounts: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {
         str(account[key]).casefold(): account
         for account in accounts
         for key in ("AccountID", "Code")
         if account.get(key)
     }
+
+
+def _account_faults(clinic: ClinicSettings, where: str, accounts: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    known = _by_name(accounts)
     for category, settings in clinic.categories.items():
         if settings.revenue_account is not None:
             account = known.get(settings.revenue_account.casefold())
@@ -204,8 +217,7 @@ def _account_faults(clinic: ClinicSettings, where: str, accounts: Iterable[Mappi
                     f"Set categories.{category}.revenue_account to an active revenue account.",
                 )
     if clinic.payment_account is not None:
-        account = known.get(clinic.payment_account.casefold())
-        reason = _unusable(account) or (None if account and takes_payments(account) else "takes no payments")
+        reason = payment_account_fault(clinic.payment_account, accounts)
         if reason is not None:
             yield Finding(
                 "payment_account_unusable",
@@ -218,7 +230,7 @@ def _account_faults(clinic: ClinicSettings, where: str, accounts: Iterable[Mappi
 def _unusable(account: Mapping[str, Any] | None) -> str | None:
     if account is None:
         return "does not exist"
-    if account.get("Status") != "ACTIVE":
+    if account.get("Status", "ACTIVE") != "ACTIVE":
         return "is archived"
     if account.get("SystemAccount"):
         return "is reserved for Xero itself"

@@ -14,6 +14,7 @@ from consumer.sync.gate import Hold
 from consumer.sync.job import Ending, Job
 from consumer.sync.minutes import Minutes
 from consumer.sync.services import Services
+from consumer.sync.step import Step
 
 _log = structlog.get_logger()
 
@@ -37,8 +38,8 @@ class Conclusions:
             self._services.metrics.order_synced(max(time.time() - job.row.pending_since, 0.0))
 
     def end_if_through(self, job: Job) -> None:
-        """End `job` if it has no step left that may go."""
-        if job.ending is not None or job.next_steps():
+        """End `job` if it has no step left that may go; one of which Xero may hold more is compared with it first."""
+        if job.ending is not None or job.is_uncertain or job.next_steps():
             return
         if job.problem is None:
             self.finish(job, Ending(synced=True, answered=True))
@@ -46,6 +47,19 @@ class Conclusions:
             self._wait_or_give_up(job, job.problem)
         else:
             self.finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=job.problem))
+
+    def fail_step(self, job: Job, step: Step, problem: Problem) -> None:
+        """Have `step` of `job` fail without a call; what comes after it in the order waits."""
+        entry = job.entry(
+            step.operation,
+            Outcome.FAILED,
+            problem.message,
+            tenant_id=self._tenant_id,
+            problem=problem,
+            local_id=step.local_id,
+        )
+        self._minutes.log(entry, problem)
+        job.fail(problem, operation=step.operation, local_id=step.local_id, blocking=True)
 
     def try_again(self, job: Job, problem: Problem) -> None:
         """Let a transient failure come back by itself, or give up after so many attempts."""

@@ -35,9 +35,7 @@ where o.order_id = any(%(order_ids)s::text[])
           where l.order_id = o.order_id and l.kind = 'invoice' and l.tenant_id <> %(tenant_id)s
       )
       or exists (
-          select from xero_intent_element e
-          join xero_intent i on i.id = e.intent_id
-          where e.order_id = o.order_id and not e.settled and i.tenant_id <> %(tenant_id)s
+          select from unsettled u where u.order_id = o.order_id and u.tenant_id <> %(tenant_id)s
       )
   )
 

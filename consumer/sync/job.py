@@ -67,8 +67,8 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
     pending_seconds: float
     patient: str
     in_doubt: bool
-    # From before a failover, and not pushed since: see reconciliation.
-    forgotten: bool
+    # From before a failover and not pushed since, or found in Xero unexpectedly: see reconciliation.
+    unreconciled: bool
 
     @property
     def requested(self) -> bool:
@@ -108,7 +108,7 @@ class Job:
         self.blocked = False
         self.called = False
         # Whether Xero may hold something of it that no link tells.
-        self.is_uncertain = row.forgotten
+        self.is_uncertain = row.unreconciled
         # How many elements a call with this order may have; shrinks after calls that failed as a whole.
         self.batch_limit = _batch_limit(row.attempts + row.crashes) if row.hold == Hold.RETRY else BATCH_ELEMENTS
 
@@ -204,6 +204,12 @@ class Job:
         if self.problem is None:
             self.problem = problem
         self.blocked = self.blocked or blocking
+
+    def keep_payment(self, payment_id: str, problem: Problem) -> None:
+        """Leave a payment in Xero as it is: what was to take its place would be refused for `problem`."""
+        kept = self.circumstances.kept | {(LinkKind.PAYMENT, payment_id)}
+        self.circumstances = msgspec.structs.replace(self.circumstances, kept=kept)
+        self.fail(problem, operation=Operation.PAYMENT_CREATE, local_id=payment_id, blocking=False)
 
     def _to_put_back(self, operation: Operation, local_id: str) -> frozenset[tuple[LinkKind, str]]:
         """What made way for a change that Xero refused now: the payment, the note, or with the invoice all notes."""

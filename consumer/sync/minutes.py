@@ -124,6 +124,7 @@ class Minutes:
                 "called": [job.called for job in jobs],
                 "problem_ids": held,
                 "tenant_ids": [self._tenant_id] * len(jobs),
+                "unreconciled": [job.is_uncertain for job in jobs],
             },
         )
         self._post_retries(zip(jobs, endings, strict=True))

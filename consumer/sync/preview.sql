@@ -8,11 +8,9 @@ select
         order by n.occurred_at desc limit 1
     )::text as patient,
     exists (
-        select from xero_intent_element e
-        join xero_intent i on i.id = e.intent_id
-        where not e.settled
-          and (e.order_id = o.order_id
-               or (e.kind = 'contact' and e.local_id = o.patient_id and i.organisation_id = o.organisation_id))
+        select from unsettled u
+        where u.order_id = o.order_id
+           or (u.kind = 'contact' and u.local_id = o.patient_id and u.organisation_id = o.organisation_id)
     ) as in_doubt
 from orders o
 where o.order_id = %(order_id)s

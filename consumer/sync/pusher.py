@@ -29,6 +29,8 @@ POLL_SECONDS = 2.0
 # When all that is ready is being served by others.
 BUSY_SECONDS = 0.1
 OUTAGE_SECONDS = 1.0
+# All threads meet the same outage, again and again: it is told now and then, not five times a second.
+OUTAGE_TOLD_SECONDS = 30.0
 # The orders gather while the lease is held: no longer than leaves time for a call.
 LONGEST_LINGER_SECONDS = CALL_SECONDS / 2
 
@@ -52,6 +54,8 @@ class Pusher:
         self._on_defect = on_defect
         self._stop = threading.Event()
         self._bell = _Bell()
+        self._outage_lock = threading.Lock()
+        self._outage_told_at = -OUTAGE_TOLD_SECONDS
         self.last_round = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
@@ -165,7 +169,18 @@ class Pusher:
                 return
 
     def _wait_for_database(self, error: psycopg.Error) -> None:
-        _log.warning("database_away", error=type(error).__name__, sqlstate=error.sqlstate)
+        with self._outage_lock:
+            now = time.monotonic()
+            is_told = now < self._outage_told_at + OUTAGE_TOLD_SECONDS
+            if not is_told:
+                self._outage_told_at = now
+        if not is_told:
+            _log.warning(
+                "database_away",
+                error=type(error).__name__,
+                sqlstate=error.sqlstate,
+                action="trying again by itself; told at most every half minute",
+            )
         self._stop.wait(OUTAGE_SECONDS)
 
     def _defect(self, error: BaseException) -> None:

@@ -146,19 +146,17 @@ select
         order by seen.occurred_at desc limit 1
     )::text as patient,
     exists (
-        select from xero_intent_element e
-        join xero_intent i on i.id = e.intent_id
-        where not e.settled
-          and (e.order_id = c.order_id
-               or (e.kind = 'contact' and e.local_id = c.patient_id and i.tenant_id = %(tenant_id)s))
+        select from unsettled u
+        where u.order_id = c.order_id
+           or (u.kind = 'contact' and u.local_id = c.patient_id and u.tenant_id = %(tenant_id)s)
     ) as in_doubt,
     -- HearLink's clock may be ahead of ours by a little.
-    exists (
+    c.unreconciled or exists (
         select from setback s
         where s.reason <> 'first'
           and (c.pushed_at is null or c.pushed_at < s.noticed_at)
           and c.occurred_at < s.noticed_at + interval '10 minutes'
-    ) as forgotten
+    ) as unreconciled
 from claimed c
 order by c.priority, c.due_at
 
@@ -202,6 +200,7 @@ set synced_revision = case when r.synced then greatest(o.synced_revision, r.revi
         else o.attempts
     end,
     unended_claims = 0,
+    unreconciled = r.unreconciled,
     requested_revision = case
         when r.answered and not r.called_again then null else o.requested_revision
     end,
@@ -225,18 +224,17 @@ from (
         n.revision > e.revision
         or n.due_at is distinct from e.due_at
         or (e.hold is not distinct from 'in_doubt' and not exists (
-            select from xero_intent_element d
-            join xero_intent i on i.id = d.intent_id
-            where not d.settled
-              and (d.order_id = n.order_id
-                   or (d.kind = 'contact' and d.local_id = n.patient_id and i.tenant_id = e.tenant_id))
+            select from unsettled u
+            where u.order_id = n.order_id
+               or (u.kind = 'contact' and u.local_id = n.patient_id and u.tenant_id = e.tenant_id)
         )) as called_again
     from unnest(
         %(order_ids)s::text[], %(revisions)s::int8[], %(due_at)s::timestamptz[], %(synced)s::bool[],
         %(wait_seconds)s::float8[], %(holds)s::text[], %(free_attempts)s::bool[], %(answered)s::bool[],
-        %(called)s::bool[], %(problem_ids)s::int8[], %(tenant_ids)s::text[]
+        %(called)s::bool[], %(problem_ids)s::int8[], %(tenant_ids)s::text[], %(unreconciled)s::bool[]
     ) as e (
-        order_id, revision, due_at, synced, wait_seconds, hold, free_attempt, answered, called, problem_id, tenant_id
+        order_id, revision, due_at, synced, wait_seconds, hold, free_attempt, answered, called, problem_id, tenant_id,
+        unreconciled
     )
     join orders n using (order_id)
 ) r

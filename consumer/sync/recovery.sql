@@ -21,12 +21,10 @@ with waiting as (
     left join clinic_settings s on s.organisation_id = c.organisation_id and s.clinic_id = c.clinic_id
     where c.organisation_id = %(organisation_id)s
       and not exists (
-          select from xero_intent_element e
-          join xero_intent i on i.id = e.intent_id
-          where not e.settled
-            and (e.order_id = o.order_id
-                 or (e.kind = 'contact' and e.local_id = o.patient_id
-                     and i.tenant_id = case when s.synchronisation_enabled then s.tenant_id end))
+          select from unsettled u
+          where u.order_id = o.order_id
+             or (u.kind = 'contact' and u.local_id = o.patient_id
+                 and u.tenant_id = case when s.synchronisation_enabled then s.tenant_id end)
       )
     order by o.order_id
     for update of o

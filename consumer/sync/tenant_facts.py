@@ -41,7 +41,7 @@ def load_tenant_facts(
         describe_tenant(connection, TenantClient(client, organisation_id, tenant_id), organisation_id, tenant_id)
     except XeroError as error:
         # Without its currency no invoice goes out; the orders meet the same trouble, and are told of it.
-        _log.warning("tenant_not_described", tenant_id=tenant_id, error=type(error).__name__, detail=str(error))
+        _log.warning("tenant_not_described", tenant_id=tenant_id, error=type(error).__name__, detail=error.for_log)
     return _load(connection, organisation_id, tenant_id)
 
 

@@ -79,6 +79,7 @@ class TenantPass:
         self._tenant_id = None if lease.book.startswith("-:") else lease.book
         self._minutes = Minutes(connection, lease, organisation_id, services)
         self._conclusions = Conclusions(services, self._minutes, self._tenant_id)
+        self._preparation = Preparation(services, self._minutes, organisation_id, lease.book)
         self._jobs: list[Job] = []
         # Set when nothing more can be sent in this pass: how the jobs that are left end.
         self._stop: Ending | None = None
@@ -188,28 +189,16 @@ class TenantPass:
         for job in jobs:
             number = str(step.detail.get("number") or job.row.invoice_number or "")
             problem = self._services.catalogue.local("request_too_large", order_id=job.row.order_id, number=number)
-            entry = job.entry(
-                step.operation,
-                Outcome.FAILED,
-                problem.message,
-                tenant_id=self._tenant_id,
-                problem=problem,
-                local_id=step.local_id,
-            )
-            self._minutes.log(entry, problem)
-            job.fail(problem, operation=step.operation, local_id=step.local_id, blocking=True)
+            self._conclusions.fail_step(job, step, problem)
             self._plan_on(job)
         return False
 
     def _prepare(self, batch: list[Assignment]) -> list[Assignment]:
         """Return what of `batch` is to be sent after what had to be read first."""
-        assert self._tenant_id is not None  # noqa: S101 -- see _grant
         if not batch:
             return []
-        urgent = any(job.urgent for job in _jobs_of(batch))
-        preparation = Preparation(self._services, self._minutes, self._organisation_id, self._tenant_id, urgent=urgent)
         try:
-            ready = preparation.ready(batch)
+            ready = self._preparation.ready(batch, urgent=any(job.urgent for job in _jobs_of(batch)))
         except XeroError as error:
             self._settle_failed(_jobs_of(batch), batch, error)
             self._write()
@@ -336,7 +325,7 @@ class TenantPass:
             stage=batch[0][0].stage.name.lower(),
             elements=len(batch),
             error=type(error).__name__,
-            detail=str(error),
+            detail=error.for_log,
         )
         if error.wrote:
             self._lost(intent, jobs, costs_attempt=not isinstance(error, MaintenanceError))

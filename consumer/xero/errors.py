@@ -26,6 +26,11 @@ class XeroError(Exception):
     sent: ClassVar[bool] = True
     wrote: ClassVar[bool] = False
 
+    @property
+    def for_log(self) -> str:
+        """The text without Xero's own sentences where those may quote a patient's name or address."""
+        return str(self)
+
 
 class NotSentError(XeroError):
     """Nothing left this machine: no address, connection refused, connect time-out, deadline before the send."""
@@ -103,9 +108,19 @@ class RequestRefusedError(XeroError):
         self.kind = kind
         self.messages = tuple(messages)
 
+    @property
+    def for_log(self) -> str:
+        """Its sentences are left out: they name contacts."""
+        return f"Xero refused the request ({self.status} {self.kind}".rstrip() + ")."
+
 
 class NotFoundError(XeroError):
     """404: the id or number in the path is unknown to this tenant."""
+
+    @property
+    def for_log(self) -> str:
+        """Whatever stood in the body is left out."""
+        return "Xero doesn't know it (404)."
 
 
 class UnauthorisedError(XeroError):

@@ -213,11 +213,8 @@ def test_only_outages_are_retried_by_themselves() -> None:
 @pytest.mark.parametrize(
     ("message", "behaviours"),
     [
-        ("Payment not of valid status for modification", {Behaviour.LOOK_UP, Behaviour.TREAT_AS_DONE}),
-        ("You have reached the limit of invoices you can approve", {Behaviour.PAUSES_TENANT}),
+        ("Payment not of valid status for modification", {Behaviour.LOOK_UP}),
         ("Invoice # must be unique", {Behaviour.LOOK_UP}),
-        ("AuthenticationUnsuccessful", {Behaviour.DISCONNECTS}),
-        ("TokenExpired", {Behaviour.REFRESH_TOKEN}),
         ("Email address must be valid", {Behaviour.LEAVE_OUT}),
         ("Quantity must not be less than zero", set()),
     ],

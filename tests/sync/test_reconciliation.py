@@ -168,3 +168,23 @@ def test_what_people_voided_is_not_made_again(books: Books) -> None:
     assert books.open_problems() == [("deleted_in_xero", 1)]
     statuses = books.connection.execute("select order_id, status from xero_link where kind = 'invoice' order by 1")
     assert statuses.fetchall() == [("order-1", "gone"), ("order-2", "authorised")]
+
+
+@pytest.mark.parametrize("per_minute", [3, 4, 5, 6, 7])
+def test_what_a_refusal_brought_to_light_is_compared_after_a_limit_too(pushed: Books, per_minute: int) -> None:
+    """No setback is known of: only that Xero refuses the invoice's number shows that something is there already."""
+    pushed.delete_payment(payment_id="pay-2")
+    pushed.connection.execute("delete from xero_link")
+    pushed.connection.execute("update orders set synced_revision = 0, due_at = now(), pushed_at = null")
+    limit(pushed, per_minute)
+    pushed.push()
+    limit(pushed, 60)
+    pushed.settle()
+    assert pushed.payments() == [("CARD pay-1", 30.0)]
+    assert len(pushed.ledger()["CreditNotes"]) == 1
+    assert unsynced(pushed) == 0
+    assert pushed.failures() == []
+    pushed.forget_calls()
+    pushed.retry("order-1")
+    pushed.push()
+    assert pushed.calls() == []

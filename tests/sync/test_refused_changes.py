@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from consumer.sync import preparation
 from tests.sync.books import Books, line, lines, patient
 
 PAYMENT_1, PAYMENT_2 = ("CARD pay-1", 40.0), ("CARD pay-2", 30.0)
@@ -138,10 +139,28 @@ class TestThePaymentItselfIsRefused:
         assert ("CARD pay-1", 50.0) in paid_by_hand.payments()
         assert paid_by_hand.open_problems() == []
 
-    def test_what_can_not_be_put_back_is_told(self, pushed: Books) -> None:
+    def test_without_an_account_to_go_to_the_old_one_stays(self, pushed: Books) -> None:
         archive(pushed, "090")
         pushed.save_payment(amount="40.0000", method="CASH")
+        pushed.save_payment(payment_id="pay-2", amount="25.0000")
+        pushed.forget_calls()
         pushed.settle()
+        assert pushed.payments() == [PAYMENT_1, PAYMENT_2]
+        assert pushed.writes() == []
+        assert [call["path"] for call in pushed.calls()].count("/api.xro/2.0/Accounts") == 1
+        assert problems(pushed) == ["payment_account_missing"] * 2
+        assert "stays in Xero as it was" in pushed.failures()[-1]["message"]
+        pushed.settings(payment_account="091", wake=True)
+        pushed.settle()
+        assert pushed.payments() == [("CARD pay-2", 25.0), ("CASH pay-1", 40.0)]
+        assert pushed.open_problems() == []
+
+    def test_what_can_not_be_put_back_is_told(self, pushed: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Somebody archives the account just after it was looked at.
+        monkeypatch.setattr(preparation, "payment_account_fault", lambda *_: archive(pushed, "090"))
+        pushed.save_payment(amount="40.0000", method="CASH")
+        pushed.settle()
+        monkeypatch.undo()
         assert pushed.payments() == [PAYMENT_2]
         assert "is missing there now" in pushed.failures()[-1]["message"]
         pushed.settings(payment_account="091", wake=True)
