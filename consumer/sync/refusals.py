@@ -186,13 +186,14 @@ class Refusals:
     def _adopt(self, refusal: _Refusal, sighting: Sighting, intent_id: int | None) -> None:
         step = refusal.step
         link = self._link(step, sighting.xero_id, sighting.document)
-        if step.stage in {Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE} and not holds(sighting.document, step.body):
+        is_document = step.stage in {Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE}
+        if is_document and not holds(sighting.document, step.body):
             # Ours, but not as it is now: the next plan brings it in step.
             link = msgspec.structs.replace(link, content_hash="")
         self._remember(link, refusal.jobs)
         for job in refusal.jobs:
-            # Nobody knows what else is there.
-            job.is_uncertain = job.is_uncertain or step.stage is Stage.INVOICE_CREATE
+            # Nobody knows what else is there: payments, an allocation.
+            job.is_uncertain = job.is_uncertain or is_document
         self._minutes.log(
             refusal.jobs[0].entry(
                 step.operation,
