@@ -69,24 +69,12 @@ def _allocation(draft: Draft, note: CreditNote, link: Link | None, invoice: Invo
     if amount <= 0:
         draft.skip(Operation.CREDIT_NOTE_ALLOCATE, note.credit_note_id, "zero_amount", {"kind": "The credit note"})
         return
-    draft.add(
-        Stage.ALLOCATE,
-        Operation.CREDIT_NOTE_ALLOCATE,
-        LinkKind.ALLOCATION,
-        note.credit_note_id,
-        body={
-            "Amount": amount,
-            "Date": max(note.issued_on, invoice.issued_on).isoformat(),
-            "Invoice": {"InvoiceID": None if invoice_link is None else invoice_link.xero_id},
-        },
-        target_id=None if link is None else link.xero_id,
-        reasons=("not allocated to the order's invoice yet",),
-        detail={
-            "credit_note_xero_id": None if link is None else link.xero_id,
-            "amount": str(amount),
-            "number": note.number,
-        },
-    )
+    body = {
+        "Amount": amount,
+        "Date": max(note.issued_on, invoice.issued_on).isoformat(),
+        "Invoice": {"InvoiceID": None if invoice_link is None else invoice_link.xero_id},
+    }
+    _allocate(draft, note, link, body, "not allocated to the order's invoice yet")
 
 
 def _put_back_allocation(draft: Draft, note: CreditNote, link: Link | None) -> None:
@@ -94,24 +82,28 @@ def _put_back_allocation(draft: Draft, note: CreditNote, link: Link | None) -> N
     was = draft.links.get(LinkKind.ALLOCATION, note.credit_note_id)
     if link is None or was is None or not was.makes_way or not {"amount", "invoice_id"} <= was.detail.keys():
         return
+    body = {
+        "Amount": Decimal(str(was.detail["amount"])),
+        "Date": note.issued_on.isoformat(),
+        "Invoice": {"InvoiceID": was.detail["invoice_id"]},
+    }
+    _allocate(draft, note, link, body, "a change was refused, so it is allocated again as it was", put_back=True)
+
+
+def _allocate(
+    draft: Draft, note: CreditNote, link: Link | None, body: dict[str, Any], reason: str, *, put_back: bool = False
+) -> None:
+    note_id = None if link is None else link.xero_id
+    detail = {"credit_note_xero_id": note_id, "amount": str(body["Amount"]), "number": note.number}
     draft.add(
         Stage.ALLOCATE,
         Operation.CREDIT_NOTE_ALLOCATE,
         LinkKind.ALLOCATION,
         note.credit_note_id,
-        body={
-            "Amount": Decimal(str(was.detail["amount"])),
-            "Date": note.issued_on.isoformat(),
-            "Invoice": {"InvoiceID": was.detail["invoice_id"]},
-        },
-        target_id=link.xero_id,
-        reasons=("a change was refused, so it is allocated again as it was",),
-        detail={
-            "credit_note_xero_id": link.xero_id,
-            "amount": str(was.detail["amount"]),
-            "number": note.number,
-            PUT_BACK: True,
-        },
+        body=body,
+        target_id=note_id,
+        reasons=(reason,),
+        detail={**detail, PUT_BACK: True} if put_back else detail,
     )
 
 
