@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 
 from consumer.sandbox.xero.accounting import Request, handle, knows
 from consumer.sandbox.xero.calls import Call
@@ -333,8 +334,10 @@ async def _drip(request: web.Request, answer: HttpAnswer, bytes_per_second: floa
         headers["Content-Type"] = answer.content_type
     response = web.StreamResponse(status=answer.status, headers=headers)
     await response.prepare(request)
-    for position in range(len(answer.body)):
-        await response.write(answer.body[position : position + 1])
-        await asyncio.sleep(1 / bytes_per_second)
-    await response.write_eof()
+    # Whoever asked may lose patience: that is what the dripping is for.
+    with suppress(ClientConnectionResetError):
+        for position in range(len(answer.body)):
+            await response.write(answer.body[position : position + 1])
+            await asyncio.sleep(1 / bytes_per_second)
+        await response.write_eof()
     return response
