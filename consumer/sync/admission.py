@@ -10,6 +10,7 @@ from consumer.sync.planner import Circumstances
 from consumer.sync.services import Services
 from consumer.sync.tenant_facts import TenantFacts
 
+_DISABLED = "synchronisation_disabled"
 _IN_STEP = "Nothing of this order has changed in HearLink since it was sent to Xero; nothing had to be sent."
 
 
@@ -66,8 +67,10 @@ class Admission:
                 self._minutes.log(entry)
             else:
                 self._minutes.skip(entry)
-        # What failed before has not been tried again: a change of the order alone mends nothing in Xero.
-        still_fails = gate.hold in {Hold.MANUAL, Hold.DISABLED} and not gate.failed and job.row.problem_id is not None
+        # What failed before has not been tried again: a change of the order alone mends nothing in Xero. A request that
+        # was refused because synchronisation was off has its answer.
+        failed_before = job.row.problem_id is not None and job.row.problem_code != _DISABLED
+        still_fails = gate.hold in {Hold.MANUAL, Hold.DISABLED} and not gate.failed and failed_before
         ending = Ending(
             hold=Hold.PROBLEM if still_fails else gate.hold,
             synced=gate.done,

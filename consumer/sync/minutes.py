@@ -1,5 +1,6 @@
 """The minutes of a pass: what a call changed and which orders are through, written in one fenced transaction."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,6 +43,8 @@ class Minutes:
         self._entries: list[tuple[LogEntry, Problem | None]] = []
         self._skips: list[LogEntry] = []
         self._finished: list[Job] = []
+        # What each order met in this pass: it is held by one problem at most in the end.
+        self._met: defaultdict[str, set[int]] = defaultdict(set)
 
     def link(self, link: Link) -> None:
         """Remember what Xero holds now."""
@@ -75,13 +78,7 @@ class Minutes:
                 also(self._connection)
             save_links(self._connection, self._links)
             ids = self._open_problems()
-            entries = [
-                entry
-                if problem is None
-                else msgspec.structs.replace(entry, problem_id=ids[_key(entry.tenant_id, problem)])
-                for entry, problem in self._entries
-            ]
-            record(self._connection, entries, self._services.encoder.log_entry)
+            record(self._connection, self._entries_with(ids), self._services.encoder.log_entry)
             record_skips(self._connection, self._skips, self._services.encoder.log_entry)
             self._finish_orders(ids)
         self._count()
@@ -97,6 +94,17 @@ class Minutes:
             key: open_problem(self._connection, self._organisation_id, key[0] or None, problems[key])
             for key in sorted(problems)
         }
+
+    def _entries_with(self, problem_ids: dict[tuple[str, str, str], int]) -> list[LogEntry]:
+        entries = []
+        for entry, problem in self._entries:
+            if problem is None:
+                entries.append(entry)
+                continue
+            problem_id = problem_ids[_key(entry.tenant_id, problem)]
+            self._met[entry.order_id].add(problem_id)
+            entries.append(msgspec.structs.replace(entry, problem_id=problem_id))
+        return entries
 
     @property
     def _tenant_id(self) -> str | None:
@@ -129,7 +137,8 @@ class Minutes:
         )
         self._post_retries(zip(jobs, endings, strict=True))
         gone = {job.row.problem_id for job in jobs if job.row.problem_id is not None}
-        close_problems_without_orders(self._connection, sorted(gone))
+        met = [self._met.pop(order_id, set()) for order_id in order_ids]
+        close_problems_without_orders(self._connection, sorted(gone.union(*met)))
 
     def _problem_id(self, job: Job, ending: Ending, problem_ids: dict[tuple[str, str, str], int]) -> int | None:
         if ending.keep_problem:

@@ -61,7 +61,7 @@ class Order:
     # Something happened since the service last looked at it; a person asked.
     changed: bool = False
     requested: bool = False
-    # in_step, failed, manual, disabled; whether a change of settings may mend it.
+    # in_step, failed, still_failed (not tried again), manual, disabled; whether a change of settings may mend it.
     standing: str = "in_step"
     settings_problem: bool = False
     # What was removed in Xero for a change and neither replaced nor put back yet, as it was: payments, allocations.
@@ -131,13 +131,18 @@ class RefusedError(Exception):
 def push(order: Order, held: Held, clinic: Clinic) -> None:
     """Bring `held` to what it must be after the service looked at `order`, and say on `order` how it stands."""
     requested, order.requested, order.changed = order.requested, False, False
-    order.settings_problem = False
-    if not clinic.enabled:
-        order.standing, order.settings_problem = "disabled", requested
-    elif order.closed:
+    is_mended_by_settings, order.settings_problem = order.settings_problem, False
+    waits_for = "disabled" if not clinic.enabled else "manual"
+    has_failed = order.standing in {"failed", "still_failed"}
+    if order.closed and clinic.enabled:
         order.standing = "in_step"
-    elif clinic.mode == "manual" and not requested:
-        order.standing = "manual"
+    elif not clinic.enabled and requested:
+        order.standing, order.settings_problem = "disabled", True
+    elif not requested and (not clinic.enabled or clinic.mode == "manual") and has_failed:
+        # An edit alone mends nothing in Xero.
+        order.standing, order.settings_problem = "still_failed", is_mended_by_settings
+    elif not requested and (not clinic.enabled or clinic.mode == "manual"):
+        order.standing = waits_for
     else:
         order.standing = "in_step"
         try:

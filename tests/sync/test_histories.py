@@ -285,6 +285,8 @@ class Histories(RuleBasedStateMachine):
                 assert row["problem_id"] is not None
                 newest = self.books.log(order_id)[self.log_marks[order_id] :]
                 assert [one for one in newest if one["outcome"] == "failed" and one["problem"]]
+            elif order.standing == "still_failed":
+                assert (row["hold"], row["problem_id"] is None) == ("problem", False)
             else:
                 assert row["hold"] == order.standing
         self.check_contacts()

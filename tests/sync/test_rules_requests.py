@@ -140,3 +140,24 @@ def test_an_organisation_without_settings_gets_no_rows(books: Books) -> None:
     assert books.log() == []
     assert books.order()["hold"] == "disabled"
     assert books.order()["clinic_id"] == CLINIC
+
+
+def test_a_request_while_it_is_off_is_answered_and_then_over(books: Books) -> None:
+    books.settings(synchronisation_enabled=False)
+    books.save_invoice()
+    books.retry("order-1")
+    books.push()
+    assert books.failure()["problem"] == "synchronisation_disabled"
+    books.save_payment()
+    books.push()
+    assert (books.order()["hold"], books.open_problems()) == ("disabled", [])
+
+
+def test_of_two_failures_the_problem_that_holds_nothing_is_closed(books: Books) -> None:
+    books.settings(accessories_revenue_account="240", custom_items_revenue_account="999")
+    books.save_invoice(lines=[line(category="HEARING_AIDS")])
+    books.save_credit_note(lines=[line(category="ACCESSORIES")])
+    books.save_credit_note(credit_note_id="note-2", lines=[line(category="CUSTOM_ITEMS")])
+    books.push()
+    assert [row["problem"] for row in books.failures()] == ["account_archived", "account_not_usable"]
+    assert books.open_problems() == [("account_archived", 1)]
