@@ -23,6 +23,8 @@ M = TypeVar("M", bound=Message)
 _MALFORMED = (EOFError, ValueError, IndexError, KeyError, OverflowError, TypeError, MemoryError, struct.error)
 _TRIGGERS = frozenset({"retry", "manual"})
 _ATTEMPT_MAX = 2**31 - 1
+# They stand in every row of the sync log that the request leads to, and in its messages.
+TEXT_CHARACTERS_MAX = 500
 
 
 class MessageDecoder:
@@ -112,6 +114,8 @@ def _check(request: RetryRequest) -> None:
         fault = f"its order_id has {len(request.order_id)} characters; 1 to {ID_CHARACTERS_MAX} are allowed"
     elif any("\x00" in text for text in (request.order_id, request.actor or "", request.reason or "")):
         fault = "a text holds the character NUL"
+    elif any(len(text or "") > TEXT_CHARACTERS_MAX for text in (request.actor, request.reason)):
+        fault = f"its actor and its reason may have {TEXT_CHARACTERS_MAX} characters each"
     elif request.trigger not in _TRIGGERS:
         fault = f"its trigger must be one of {', '.join(sorted(_TRIGGERS))}"
     elif request.attempt is not None and not 0 <= request.attempt <= _ATTEMPT_MAX:

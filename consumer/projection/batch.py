@@ -89,11 +89,12 @@ class Reader:
 
     def _read_event(self, segment: Segment, message: Message) -> None:
         headers = message.headers()
+        event: OrderEvent | None = None
         try:
             event = self._decode(message.value(), trace_parent(headers) if headers else None)
             check(event, message.key(), texts=False)
         except (UndecodableError, ImpossibleEventError) as error:
-            segment.letters.append(dead_letter(message, error))
+            segment.letters.append(dead_letter(message, error, event=event))
             return
         segment.events.append(event)
         segment.origins.append(message)

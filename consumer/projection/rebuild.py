@@ -82,7 +82,8 @@ class Rebuild:
         """Rebuild and compare; with `swap`, put the rebuilt rows in place where they differ.
 
         Raises:
-            RebuildError: the log lacks its beginning, or the living projection writes too busily to be swapped.
+            RebuildError: another one is under way, the log lacks its beginning, or the living projection writes too
+                busily to be swapped.
             KafkaException: the brokers don't answer.
             psycopg.Error: the database.
         """
@@ -97,6 +98,7 @@ class Rebuild:
         )
         try:
             with connect(settings.database_url, name="rebuild") as connection:
+                _take_turn(connection)
                 for statement in _QUERIES["prepare"].split(";"):
                     connection.execute(statement)
                 try:
@@ -105,6 +107,7 @@ class Rebuild:
                     return self._compare(consumer, connection, swap=swap)
                 finally:
                     connection.execute(_QUERIES["discard"])
+                    connection.execute(_QUERIES["unlock"])
         finally:
             consumer.close()
 
@@ -169,6 +172,7 @@ class Rebuild:
             return
         try:
             with connection.transaction():
+                connection.execute(_QUERIES["hold"])
                 order_ids = sorted({event.order_id for event in events})
                 orders = load_orders(connection, order_ids, lock=False)
                 upsert = fold(events, origins, orders, order_ids, _METRICS)
@@ -225,6 +229,12 @@ class Rebuild:
             replaced=len(changed) + inserted,
             made_due=sum(is_other for (is_other,) in changed) + inserted,
         )
+
+
+def _take_turn(connection: Connection[Any]) -> None:
+    row = connection.execute(_QUERIES["lock"]).fetchone()
+    if row is None or not row[0]:
+        raise RebuildError("Another rebuild is under way in this database. Wait for its end, then run this one again.")
 
 
 def _stored(connection: Connection[Any], topic: str) -> dict[int, int]:

@@ -1,3 +1,7 @@
+-- name: lock
+-- Two at once would build in each other's tables. Freed with the connection, also where the process dies.
+select pg_try_advisory_lock(hashtext('rebuild'), 0)
+
 -- name: prepare
 drop schema if exists rebuild cascade;
 create schema rebuild;
@@ -24,6 +28,13 @@ set idle_in_transaction_session_timeout = 0
 
 -- name: discard
 drop schema if exists rebuild cascade
+
+-- name: unlock
+select pg_advisory_unlock(hashtext('rebuild'), 0)
+
+-- name: hold
+-- Were the schema gone, the statements that follow would write the living table.
+lock table rebuild.orders in row exclusive mode
 
 -- name: offsets
 select partition, next_offset from public.partition_offset where topic = %(topic)s

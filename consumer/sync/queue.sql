@@ -125,7 +125,7 @@ claimed as (
 )
 select
     c.order_id, c.organisation_id, c.clinic_id, c.patient_id, c.revision, c.synced_revision, c.requested_revision, c.state::text,
-    c.trigger, c.actor, c.attempts, c.unended_claims - 1 as crashes, c.problem_id,
+    c.trigger, left(c.actor, 500) as actor, c.attempts, c.unended_claims - 1 as crashes, c.problem_id,
     (select p.code from problem p where p.id = c.problem_id) as problem_code, c.hold, c.due_at, c.event_id, c.trace_parent, c.invoice_number, c.priority,
     extract(epoch from c.pending_since)::float8 as pending_since,
     -- Not from pending_since alone: a backlog that was just read may be old, and has failed nothing yet.

@@ -1,6 +1,6 @@
 -- name: lock_senders
 -- Locked by key order, as the projection writes: neither waits for the other for ever.
-select order_id, clinic_id, revision, actor, greatest(attempts, 1) as attempts, invoice_number, problem_id
+select order_id, clinic_id, revision, left(actor, 500) as actor, greatest(attempts, 1) as attempts, invoice_number, problem_id
 from orders
 where order_id = any(%(order_ids)s::text[])
 order by order_id

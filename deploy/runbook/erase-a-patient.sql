@@ -37,12 +37,34 @@ set detail = detail - 'name' - 'full_name' - 'refused_name' - 'details'
 where organisation_id = :'organisation' and kind = 'contact' and local_id = :'patient';
 
 -- The bytes of events that could not be used, and of messages that Kafka refused.
+-- Those of no order that we know are found by the patient's id in them: as Avro writes it, with its length before it
+-- (twice the length, in one byte or two), or as JSON does.
+create temporary table erased_mark on commit drop as
+select
+    case
+        when octet_length(id) < 64 then decode(lpad(to_hex(octet_length(id) * 2), 2, '0'), 'hex')
+        else decode(
+            lpad(to_hex(octet_length(id) * 2 % 128 + 128), 2, '0') || lpad(to_hex(octet_length(id) * 2 / 128), 2, '0'),
+            'hex'
+        )
+    end || id as avro,
+    '"'::bytea || id || '"'::bytea as json
+from (select convert_to(:'patient', 'UTF8') as id) patient;
+
 update dead_letter
 set value = null, headers = '[]'
-where order_id in (select order_id from erased_order);
+where order_id in (select order_id from erased_order)
+   or (
+       coalesce(organisation_id, :'organisation') = :'organisation'
+       and exists (select from erased_mark m where position(m.avro in value) > 0 or position(m.json in value) > 0)
+   );
 
 delete from outbox
-where set_aside_at is not null and key in (select convert_to(order_id, 'UTF8') from erased_order);
+where set_aside_at is not null
+  and (
+      key in (select convert_to(order_id, 'UTF8') from erased_order)
+      or exists (select from erased_mark m where position(m.avro in value) > 0 or position(m.json in value) > 0)
+  );
 
 -- Who was billed stands in Xero's words now and then, and those in ours where there is no better explanation.
 create temporary table erased_problem on commit drop as

@@ -3,10 +3,14 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from psycopg import Connection, sql
 
+from consumer.contract import Encoder, Schemas, event_to_json
 from consumer.database import connect
+from consumer.orders import ChangeKind, OrderEvent
+from consumer.resources import schemas_folder
 from tests.deploy.conftest import DEPLOY
 from tests.sync.books import ORGANISATION, Books, line, patient
 from tests.sync.conftest import books, open_books
@@ -119,6 +123,43 @@ def test_nothing_of_an_erased_patient_is_left_in_any_table(pushed: Books) -> Non
     assert {found for (found,) in hashes} == {None}
     assert pushed.connection.execute("select count(*) from xero_link").fetchone() == links
     assert len(pushed.payments()) == 1
+
+
+@pytest.mark.parametrize("patient_id", ["patient-q", "q" * 63, "q" * 64, "ü" * 40])
+def test_letters_of_no_order_that_we_know_are_found_by_the_patients_id(books: Books, patient_id: str) -> None:
+    """Events that were impossible came under another order's key, or under none."""
+    encoder = Encoder(Schemas.load(schemas_folder()))
+    event = OrderEvent(
+        event_id="event-1",
+        organisation_id=ORGANISATION,
+        clinic_id="clinic-1",
+        order_id="order-0",
+        sequence=1,
+        occurred_at_us=1_700_000_000_000_000,
+        actor=None,
+        patient=patient(patient_id, **PERSON),
+        kind=ChangeKind.SYNC_REQUESTED,
+        change={},
+    )
+    values = [
+        encoder.encode_event("orders", event),
+        event_to_json(event).encode(),
+        # Of somebody whose id begins in the same way.
+        encoder.encode_event("orders", msgspec.structs.replace(event, patient=patient(f"{patient_id}-n"))),
+    ]
+    for offset, value in enumerate(values):
+        books.connection.execute(
+            'insert into dead_letter (topic, partition, "offset", value, reason, detail)'
+            " values ('orders', 0, %s, %s, 'impossible', 'the message has no key')",
+            [offset, value],
+        )
+        books.connection.execute(
+            "insert into outbox (topic, value, set_aside_at) values ('dead_letter', %s, now())", [b"letter " + value]
+        )
+    erase(books, patient_id)
+    left = books.connection.execute("select value from dead_letter where value is not null").fetchall()
+    assert left == [(values[2],)]
+    assert books.connection.execute("select value from outbox").fetchall() == [(b"letter " + values[2],)]
 
 
 def test_the_contact_in_xero_gets_the_patients_number_for_a_name_at_the_next_push(pushed: Books) -> None:

@@ -3,11 +3,13 @@
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
 from consumer.contract import Decoder, MessageDecoder
+from consumer.database import connect
 from consumer.orders import ChangeKind, OrderEvent
-from consumer.projection.rebuild import Comparison, Rebuild
+from consumer.projection.rebuild import Comparison, Rebuild, RebuildError, _take_turn
 from tests.projection.world import World, event
 
 
@@ -64,3 +66,35 @@ def test_events_that_postgres_refuses_are_left_out_as_the_living_projection_does
         world.wait_for_events(4)
     found = rebuild(world)
     assert (found.differences, found.events, found.unusable, found.orders) == ([], 4, 1, 2)
+
+
+def test_a_second_rebuild_waits_for_nothing_and_touches_nothing(world: World) -> None:
+    with world.running():
+        world.publish(event("order-1", 1))
+        world.wait_for_events(1)
+    with connect(world.settings().database_url, name="first") as first:
+        _take_turn(first)
+        with pytest.raises(RebuildError, match="Another rebuild is under way"):
+            rebuild(world, swap=True)
+    assert rebuild(world).differences == []
+
+
+def test_a_rebuild_whose_tables_are_gone_writes_no_living_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody drops the schema that it builds in, while it reads."""
+    with world.running():
+        world.publish(event("order-1", 1), event("order-2", 1))
+        world.wait_for_events(2)
+    before = world.order()
+    world.execute("update orders set sequence = 0, revision = 0 where order_id = 'order-1'")
+    damaged = world.order()
+
+    def load(*arguments: Any, **more: Any) -> Any:
+        world.execute("drop schema rebuild cascade")
+        monkeypatch.undo()
+        return Rebuild._next(*arguments, **more)
+
+    monkeypatch.setattr(Rebuild, "_next", load)
+    with pytest.raises(psycopg.errors.InvalidSchemaName):
+        rebuild(world, swap=True)
+    assert damaged != before
+    assert world.order() == damaged
