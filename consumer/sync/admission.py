@@ -11,6 +11,7 @@ from consumer.sync.services import Services
 from consumer.sync.tenant_facts import TenantFacts
 
 _DISABLED = "synchronisation_disabled"
+_UNFINISHED = "left_unfinished"
 _IN_STEP = "Nothing of this order has changed in HearLink since it was sent to Xero; nothing had to be sent."
 
 
@@ -38,7 +39,9 @@ class Admission:
         if job.row.crashes > CRASHES_MAX:
             self._conclusions.leave_alone(job)
             return
-        gate = decide(job.order, job.settings, requested=job.row.requested, elsewhere=job.links.elsewhere)
+        gate = decide(
+            job.order, job.settings, requested=job.row.requested, elsewhere=job.links.elsewhere, gaps=job.gaps
+        )
         if gate.tenant_id is not None and gate.tenant_id == self._tenant_id and self._facts.unknown:
             # Nobody is disconnected: the settings name what Xero never showed us.
             values = {"clinic_id": job.row.clinic_id}
@@ -51,14 +54,28 @@ class Admission:
         elif not self._facts.connected:
             self._conclusions.disconnected(job)
         else:
+            if gate.hold is not None or gate.done:
+                self._only_close(job, gate)
             self._prepare(job)
+
+    def _only_close(self, job: Job, gate: Gate) -> None:
+        """Have no more sent of an order that may not be pushed any more than what closes its gaps."""
+        job.closing = Ending(hold=gate.hold, synced=gate.done, answered=True, free_attempt=True)
+        if gate.code is not None:
+            problem = self._services.catalogue.local(gate.code, **gate.values)
+            entry = job.entry(
+                job.whole_order, Outcome.SKIPPED, problem.message, tenant_id=self._tenant_id, problem=problem
+            )
+            self._minutes.skip(entry)
 
     def _refuse(self, job: Job, gate: Gate) -> None:
         values = dict(gate.values)
         if "tenant" in values:
             values["tenant"] = self._facts.tenant_names.get(values["tenant"], values["tenant"])
         problem = None if gate.code is None else self._services.catalogue.local(gate.code, **values)
-        if problem is not None:
+        # Told when it came to that, and to whoever asks.
+        is_told = gate.code == _UNFINISHED == job.row.problem_code and not job.row.requested
+        if problem is not None and not is_told:
             outcome = Outcome.FAILED if gate.failed else Outcome.SKIPPED
             entry = job.entry(job.whole_order, outcome, problem.message, tenant_id=self._tenant_id, problem=problem)
             if gate.failed:
@@ -95,7 +112,7 @@ class Admission:
             self._minutes.log(job.finding_entry(finding, problem, Outcome.FAILED, self._tenant_id), problem)
             job.fail(problem, operation=finding.operation, local_id=finding.local_id, blocking=finding.blocking)
         in_step = not job.next_steps()
-        for finding in job.plan.skips:
+        for finding in job.plan.skips if job.closing is None else ():
             problem = self._services.catalogue.local(finding.code, **finding.values)
             entry = job.finding_entry(finding, problem, Outcome.SKIPPED, self._tenant_id)
             if job.row.requested and in_step:
@@ -105,6 +122,6 @@ class Admission:
                 self._minutes.skip(entry)
         # One that may have been forgotten is looked up first, whatever the plan says.
         if in_step and not job.is_uncertain:
-            if job.row.requested and not job.plan.failures and not job.plan.skips:
+            if job.row.requested and job.closing is None and not job.plan.failures and not job.plan.skips:
                 self._minutes.log(job.entry(job.whole_order, Outcome.SKIPPED, _IN_STEP, tenant_id=self._tenant_id))
             self._conclusions.end_if_through(job)

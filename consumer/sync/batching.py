@@ -1,8 +1,10 @@
-"""From a stage's steps to calls: how many travel together, and which fit into no call at all. Pure."""
+"""From jobs to calls: which steps are next, how many travel together, and which fit into no call at all. Pure."""
+
+from collections.abc import Iterable
 
 from consumer.sync import exchange
 from consumer.sync.job import Job
-from consumer.sync.step import Step
+from consumer.sync.step import Stage, Step
 from consumer.xero.payloads import BATCH_BYTES, encode_body
 
 # A step with the jobs that need it: a contact may serve several.
@@ -10,6 +12,27 @@ Assignment = tuple[Step, list[Job]]
 
 # The list's name around the elements, and some room.
 _WRAPPER_BYTES = 1_000
+# What is taken out of Xero for changes before these are made there; that many of them share a call then.
+_REMOVALS_AT_ONCE = 10
+
+
+def next_assignments(jobs: Iterable[Job]) -> list[Assignment]:
+    """Return steps of the first stage that any of `jobs` has, each once, with the jobs that it serves.
+
+    Jobs that took something out of Xero go through to its replacement before any others go on, and few of them at a
+    time take something out: what ends a pass, a limit or a death, then leaves few with their money missing.
+    """
+    open_jobs = [job for job in jobs if job.ending is None and job.next_steps()]
+    open_jobs = [job for job in open_jobs if job.closes_gap] or open_jobs
+    stage = min((job.next_steps()[0].stage for job in open_jobs), default=None)
+    assignments: dict[tuple[str, str, str], Assignment] = {}
+    for job in open_jobs:
+        for step in job.next_steps():
+            if step.stage == stage:
+                _, served = assignments.setdefault((step.kind, step.order_id, step.local_id), (step, []))
+                served.append(job)
+    found = list(assignments.values())
+    return found[:_REMOVALS_AT_ONCE] if stage in {Stage.PAYMENT_DELETE, Stage.DEALLOCATE} else found
 
 
 def fits_a_call(step: Step) -> bool:

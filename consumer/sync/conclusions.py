@@ -42,14 +42,14 @@ class Conclusions:
         if job.ending is not None or job.is_uncertain or job.next_steps():
             return
         if job.problem is None:
-            self.finish(job, Ending(synced=True, answered=True))
+            self.finish(job, job.closing or Ending(synced=True, answered=True))
         elif job.problem.retries_by_itself:
             self._wait_or_give_up(job, job.problem)
         else:
             self.finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=job.problem))
 
     def fail_step(self, job: Job, step: Step, problem: Problem) -> None:
-        """Have `step` of `job` fail without a call; what comes after it in the order waits."""
+        """Have `step` of `job` fail without a call; what needs it waits."""
         entry = job.entry(
             step.operation,
             Outcome.FAILED,
@@ -59,7 +59,7 @@ class Conclusions:
             local_id=step.local_id,
         )
         self._minutes.log(entry, problem)
-        job.fail(problem, operation=step.operation, local_id=step.local_id, blocking=True)
+        job.refuse(step, problem)
 
     def try_again(self, job: Job, problem: Problem) -> None:
         """Let a transient failure come back by itself, or give up after so many attempts."""

@@ -28,7 +28,8 @@ class Gate(msgspec.Struct, frozen=True):
     """The decision. `tenant_id` is set where the order goes on; else `hold` and what the log is to say.
 
     `code` names the entry of the problem catalogue, None where nothing is logged; `failed` tells a failure from a skip.
-    `done` means that Xero is as it should be: nothing is to be sent, now or later.
+    `done` means that Xero is as it should be: nothing is to be sent, now or later. With `tenant_id` and a `hold` or
+    `done`, only what closes the order's gaps goes before that.
     """
 
     tenant_id: str | None = None
@@ -39,20 +40,29 @@ class Gate(msgspec.Struct, frozen=True):
     done: bool = False
 
 
-def decide(order: Order, settings: ClinicSettings | None, *, requested: bool, elsewhere: tuple[str, ...] = ()) -> Gate:
+def decide(
+    order: Order,
+    settings: ClinicSettings | None,
+    *,
+    requested: bool,
+    elsewhere: tuple[str, ...] = (),
+    gaps: tuple[str, ...] = (),
+) -> Gate:
     """Decide whether `order` is pushed.
 
-    `requested`: a person asked for it. `elsewhere`: the ids of other tenants that hold its invoice.
+    `requested`: a person asked for it. `elsewhere`: the ids of other tenants that hold its invoice. `gaps`: what was
+    taken out of Xero for a change that is still to be made. It is made also where the order may not be pushed any
+    more, for else its money would be missing in Xero and nobody told; only where nothing may be sent it has to wait.
     """
     if settings is None or not settings.synchronisation_enabled:
-        # An organisation that never set up Xero gets no row for each of its orders.
-        code = None if settings is None and not requested else "synchronisation_disabled"
-        return Gate(hold=Hold.DISABLED, code=code, values={"clinic_id": order.clinic_id}, failed=requested)
+        return _switched_off(order, settings, requested=requested, gaps=gaps)
+    closing = settings.tenant_id if gaps and not elsewhere else None
     if order.state.closed is not None:
         outcome = order.state.closed.outcome.lower().replace("_", " ")
-        return Gate(code="order_closed", values={"order_id": order.order_id, "outcome": outcome}, done=True)
+        values = {"order_id": order.order_id, "outcome": outcome}
+        return Gate(tenant_id=closing, code="order_closed", values=values, done=True)
     if settings.mode is Mode.MANUAL and not requested:
-        return Gate(hold=Hold.MANUAL)
+        return Gate(tenant_id=closing, hold=Hold.MANUAL)
     if settings.tenant_id is None:
         return Gate(hold=Hold.PROBLEM, code="no_tenant", failed=True, values={"clinic_id": order.clinic_id})
     others = tuple(tenant_id for tenant_id in elsewhere if tenant_id != settings.tenant_id)
@@ -60,3 +70,12 @@ def decide(order: Order, settings: ClinicSettings | None, *, requested: bool, el
         values = {"tenant": others[0], "order_id": order.order_id}
         return Gate(hold=Hold.PROBLEM, code="linked_elsewhere", failed=True, values=values)
     return Gate(tenant_id=settings.tenant_id)
+
+
+def _switched_off(order: Order, settings: ClinicSettings | None, *, requested: bool, gaps: tuple[str, ...]) -> Gate:
+    if gaps:
+        values = {"missing": ", ".join(gaps), "order_id": order.order_id}
+        return Gate(hold=Hold.PROBLEM, code="left_unfinished", values=values, failed=True)
+    # An organisation that never set up Xero gets no row for each of its orders.
+    code = None if settings is None and not requested else "synchronisation_disabled"
+    return Gate(hold=Hold.DISABLED, code=code, values={"clinic_id": order.clinic_id}, failed=requested)

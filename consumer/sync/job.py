@@ -19,6 +19,20 @@ from consumer.xero.payloads import BATCH_ELEMENTS
 
 _INVOICE_OPERATIONS = frozenset({Operation.INVOICE_CREATE, Operation.INVOICE_UPDATE, Operation.INVOICE_AUTHORISE})
 _NOTE_OPERATIONS = frozenset({Operation.CREDIT_NOTE_CREATE, Operation.CREDIT_NOTE_ALLOCATE})
+# What stands for itself on the invoice: each of them goes or fails alone, whatever becomes of the others.
+_PART_OPERATIONS = _NOTE_OPERATIONS | {
+    Operation.CREDIT_NOTE_VOID,
+    Operation.PAYMENT_CREATE,
+    Operation.PAYMENT_DELETE,
+}
+_PARTS = frozenset({LinkKind.PAYMENT, LinkKind.CREDIT_NOTE, LinkKind.ALLOCATION})
+
+
+_GAP_KINDS = (LinkKind.PAYMENT, LinkKind.ALLOCATION)
+_NOTE_KINDS = frozenset({LinkKind.CREDIT_NOTE, LinkKind.ALLOCATION})
+# A change of an invoice that Xero refuses because something is applied to it keeps no payment back: whatever is added
+# makes that no worse, and it is received money.
+_SETTLED = frozenset({"invoice_has_payments", "status_has_payments", "paid_in_xero"})
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -105,7 +119,14 @@ class Job:
         # Operations that Xero refused; they are not tried again in this pass.
         self.refused: set[tuple[Operation, str]] = set()
         self.problem: Problem | None = None
+        # Whether something failed that all the rest of the order needs, or all of some kinds; and the payments and
+        # notes that failed themselves.
         self.blocked = False
+        self.held_kinds: set[LinkKind] = set()
+        self.failed_parts: set[str] = set()
+        # How the order ends that is no longer to be pushed, but has something missing in Xero that was taken out for a
+        # change: no more of it is sent than what closes that gap.
+        self.closing: Ending | None = None
         self.called = False
         # Whether Xero may hold something of it that no link tells.
         self.is_uncertain = row.unreconciled
@@ -127,8 +148,8 @@ class Job:
 
     @property
     def urgent(self) -> bool:
-        """Whether a person waits for it."""
-        return self.row.priority == 0
+        """Whether a person waits for it, or its money is missing in Xero for now."""
+        return self.row.priority == 0 or self.is_unfinished
 
     @property
     def sender(self) -> Sender:
@@ -150,7 +171,7 @@ class Job:
         invoice = self.order.invoice
         link = None if invoice is None else self.links.standing(LinkKind.INVOICE, invoice.invoice_id)
         total = None if link is None else link.detail.get("total")
-        going = [step for step in steps if not self.blocked or self._fills_gap(step)]
+        going = [step for step in steps if self._may_go(step)]
         if total is None or not any(step.stage is Stage.PAYMENT_CREATE for step in going):
             return steps
         coming = [step.body["Amount"] for step in going if step.stage in {Stage.PAYMENT_CREATE, Stage.ALLOCATE}]
@@ -165,18 +186,61 @@ class Job:
         return tuple(step for step in steps if step.stage is not Stage.ALLOCATE)
 
     def next_steps(self) -> tuple[Step, ...]:
-        """The steps of the first stage that has any.
-
-        An earlier step's failure keeps them back, but not what takes the place of something that was removed for it:
-        money that Xero held before may not go missing over something else.
-        """
-        steps = [step for step in self.plan.steps if not self.blocked or self._fills_gap(step)]
+        """The steps of the first stage that has any that may go."""
+        steps = [step for step in self.plan.steps if self._may_go(step)]
         stage = min((step.stage for step in steps), default=None)
         return tuple(step for step in steps if step.stage == stage)
 
     def awaits(self, step: Step) -> bool:
         """Whether `step`, which was planned before, may still go: not where something failed meanwhile."""
-        return self.ending is None and (not self.blocked or self._fills_gap(step))
+        return self.ending is None and self._may_go(step)
+
+    def _may_go(self, step: Step) -> bool:
+        """Whether nothing that failed keeps `step` back.
+
+        Never what takes the place of something that was removed for it: money that Xero held before may not go missing
+        over something else.
+        """
+        held_back = self.blocked or self.closing is not None
+        held_back |= step.kind in self.held_kinds or (step.kind in _PARTS and step.local_id in self.failed_parts)
+        return not held_back or self._fills_gap(step)
+
+    @property
+    def closes_gap(self) -> bool:
+        """Whether something that was taken out of Xero can take its place again now."""
+        return any(self._fills_gap(step) for step in self.plan.steps)
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What stands in HearLink and is missing in Xero, taken out there for a change that was not made yet."""
+        removed = [link for kind in _GAP_KINDS for link in self.links.of_kind(kind) if link.makes_way]
+        if not removed:
+            return ()
+        payments = {one.payment_id for one in self.order.payments if one.amount > 0}
+        notes = {one.credit_note_id for one in self.order.credit_notes}
+        return tuple(
+            f"the {link.kind.value} of {link.detail.get('amount', '')}"
+            for link in removed
+            if link.local_id in (payments if link.kind is LinkKind.PAYMENT else notes)
+        )
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it has gaps."""
+        try:
+            return bool(self.gaps)
+        except msgspec.ValidationError:
+            # Its record can't be read, which is told by then.
+            return False
+
+    def held_back(self) -> tuple[str, ...]:
+        """The payments and credit notes that wait for something of the order that failed."""
+        creates = {Stage.PAYMENT_CREATE: "the payment of", Stage.CREDIT_NOTE_CREATE: "the credit note"}
+        return tuple(
+            f"{creates[step.stage]} {step.detail.get('amount') or step.detail.get('number', '')}"
+            for step in self.plan.steps
+            if step.stage in creates and not self._may_go(step)
+        )
 
     def _fills_gap(self, step: Step) -> bool:
         if step.stage not in {Stage.PAYMENT_CREATE, Stage.CREDIT_NOTE_UPDATE, Stage.ALLOCATE}:
@@ -190,12 +254,31 @@ class Job:
         has_invoice = step.stage is Stage.CREDIT_NOTE_UPDATE or step.body["Invoice"]["InvoiceID"] is not None
         return has_note and has_invoice
 
+    def refuse(self, step: Step, problem: Problem) -> bool:
+        """Remember that Xero refused `step`; return whether something else of the order has to wait for it."""
+        settled = step.operation is Operation.INVOICE_UPDATE and problem.code in _SETTLED
+        if settled and self._moves(step):
+            # A credit note must be of the invoice's contact.
+            self.held_kinds |= _NOTE_KINDS
+        blocking = step.kind not in _PARTS and not settled
+        self.fail(problem, operation=step.operation, local_id=step.local_id, blocking=blocking)
+        return blocking or settled
+
+    def _moves(self, step: Step) -> bool:
+        """Whether `step` gives an invoice another contact, or has its prices read otherwise."""
+        link = self.links.get(step.kind, step.local_id)
+        was = {} if link is None else link.detail
+        contact_id = (step.body.get("Contact") or {}).get("ContactID")
+        return bool(was.get("frame") != step.detail.get("frame") or was.get("contact_id") != contact_id)
+
     def fail(self, problem: Problem, *, operation: Operation, local_id: str, blocking: bool) -> None:
         """Remember that `operation` failed; the first failure names the order's problem.
 
         What was removed for it is to be put back, unless it is tried again by itself.
         """
-        kept = frozenset() if problem.retries_by_itself else self._to_put_back(operation, local_id)
+        needs_notes = blocking or bool(self.held_kinds) or operation not in _INVOICE_OPERATIONS
+        may_put_back = needs_notes and not problem.retries_by_itself
+        kept = self._to_put_back(operation, local_id) if may_put_back else frozenset()
         if kept:
             circumstances = self.circumstances
             self.circumstances = msgspec.structs.replace(circumstances, kept=circumstances.kept | kept)
@@ -204,6 +287,8 @@ class Job:
         if self.problem is None:
             self.problem = problem
         self.blocked = self.blocked or blocking
+        if operation in _PART_OPERATIONS:
+            self.failed_parts.add(local_id)
 
     def keep_payment(self, payment_id: str, problem: Problem) -> None:
         """Leave a payment in Xero as it is: what was to take its place would be refused for `problem`."""

@@ -133,6 +133,9 @@ class Minutes:
                 "problem_ids": held,
                 "tenant_ids": [self._tenant_id] * len(jobs),
                 "unreconciled": [job.is_uncertain for job in jobs],
+                "unfinished": [
+                    job.is_unfinished and not ending.synced for job, ending in zip(jobs, endings, strict=True)
+                ],
             },
         )
         self._post_retries(zip(jobs, endings, strict=True))

@@ -7,10 +7,10 @@ from consumer.orders import Order
 from consumer.results import Catalogue, Operation
 from consumer.sync.exchange import StepResult
 from consumer.sync.link import PUT_BACK, Link, LinkKind, LinkStatus
-from consumer.sync.planning import bodies
+from consumer.sync.planning import bodies, content
 from consumer.sync.sighting import match_lines, same_text
 from consumer.sync.step import Stage, Step
-from consumer.xero import read_amount
+from consumer.xero import read_amount, read_date
 
 REMOVALS = frozenset({Stage.PAYMENT_DELETE, Stage.DEALLOCATE, Stage.CREDIT_NOTE_VOID})
 _DOCUMENTS = frozenset({LinkKind.INVOICE, LinkKind.CREDIT_NOTE})
@@ -135,8 +135,14 @@ def _status(step: Step, document: dict[str, Any]) -> LinkStatus:
 
 
 def _invoice_detail(step: Step, document: dict[str, Any]) -> dict[str, Any]:
-    """Return the ids of the lines by HearLink's, where both sides tell them apart."""
+    """Return the invoice's contact and the ids of its lines by HearLink's, where both sides tell them apart."""
     detail: dict[str, Any] = {}
+    contact_id = (document.get("Contact") or step.body.get("Contact") or {}).get("ContactID")
+    if contact_id:
+        detail["contact_id"] = contact_id
+    frame = _frame(document)
+    if frame is not None:
+        detail["frame"] = frame
     total = _total(document)
     if total is not None:
         detail["total"] = str(total)
@@ -152,6 +158,17 @@ def _invoice_detail(step: Step, document: dict[str, Any]) -> dict[str, Any]:
                 if item is not None and "LineItemID" in item
             }
     return detail
+
+
+def _frame(document: dict[str, Any]) -> str | None:
+    """Return the hash of what Xero reads the lines by, as it is there: a change that was lost left the old one."""
+    try:
+        day = read_date(document.get("Date"))
+    except ValueError:
+        return None
+    if day is None or not document.get("CurrencyCode") or not document.get("LineAmountTypes"):
+        return None
+    return content.frame_hash({**document, "Date": day.isoformat()})
 
 
 def _contact_detail(step: Step, shown: str) -> dict[str, str]:

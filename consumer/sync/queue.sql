@@ -182,6 +182,8 @@ set synced_revision = case when r.synced then greatest(o.synced_revision, r.revi
     end,
     hold = case when r.called_again then null else r.hold end,
     priority = case
+        -- Something was taken out of Xero for a change that is still to be made there: it goes first.
+        when r.unfinished then 0
         when r.called_again then o.priority
         when r.hold = 'retry' then 2
         -- Nobody waits for it any more.
@@ -231,10 +233,11 @@ from (
     from unnest(
         %(order_ids)s::text[], %(revisions)s::int8[], %(due_at)s::timestamptz[], %(synced)s::bool[],
         %(wait_seconds)s::float8[], %(holds)s::text[], %(free_attempts)s::bool[], %(answered)s::bool[],
-        %(called)s::bool[], %(problem_ids)s::int8[], %(tenant_ids)s::text[], %(unreconciled)s::bool[]
+        %(called)s::bool[], %(problem_ids)s::int8[], %(tenant_ids)s::text[], %(unreconciled)s::bool[],
+        %(unfinished)s::bool[]
     ) as e (
         order_id, revision, due_at, synced, wait_seconds, hold, free_attempt, answered, called, problem_id, tenant_id,
-        unreconciled
+        unreconciled, unfinished
     )
     join orders n using (order_id)
 ) r
@@ -244,7 +247,8 @@ where o.order_id = r.order_id
 select from orders where order_id = any(%(order_ids)s::text[]) order by order_id for update
 
 -- name: wake_connection
--- After a connect: what waited for it goes by itself where the clinic is in auto mode or a request is unanswered.
+-- After a connect: what waited for it goes by itself where the clinic is in auto mode, a request is unanswered or a
+-- change of what Xero holds was left halfway.
 with waiting as (
     select o.order_id
     from orders o
@@ -252,7 +256,7 @@ with waiting as (
     where o.organisation_id = %(organisation_id)s
       and o.hold = 'connection'
       and s.synchronisation_enabled
-      and (s.mode = 'auto' or o.requested_revision is not null)
+      and (s.mode = 'auto' or o.requested_revision is not null or o.priority = 0)
     order by o.order_id
     for update of o
 )
@@ -273,9 +277,10 @@ with waiting as (
       and s.synchronisation_enabled
       and (
           (s.mode = 'auto' and p.class = 'settings' and o.hold in ('problem', 'disabled'))
+          or p.code = 'left_unfinished'
           or (
               o.hold = 'connection'
-              and (s.mode = 'auto' or o.requested_revision is not null)
+              and (s.mode = 'auto' or o.requested_revision is not null or o.priority = 0)
               and exists (
                   select from xero_connection x
                   join xero_tenant t on t.organisation_id = x.organisation_id and t.tenant_id = s.tenant_id

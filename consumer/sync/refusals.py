@@ -247,10 +247,12 @@ class Refusals:
         if step.detail.get(PUT_BACK):
             message = f"{message} {self._local(refusal, 'not_put_back', kind=_kind(step)).message}"
         for job in refusal.jobs:
+            is_needed = job.refuse(step, problem)
+            waiting = job.held_back() if is_needed and not problem.retries_by_itself else ()
             entry = job.entry(
                 step.operation,
                 Outcome.FAILED,
-                message,
+                f"{message} Held back with it: {', '.join(waiting)}." if waiting else message,
                 tenant_id=self._tenant_id,
                 problem=problem,
                 xero_id=shown_id(step, xero_id or step.target_id),
@@ -258,7 +260,6 @@ class Refusals:
                 intent_id=intent_id,
             )
             self._minutes.log(entry, problem)
-            job.fail(problem, operation=step.operation, local_id=step.local_id, blocking=True)
 
     def _local(self, refusal: _Refusal, code: str, **values: str) -> Problem:
         order_id = refusal.jobs[0].row.order_id

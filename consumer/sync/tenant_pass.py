@@ -5,7 +5,8 @@ in one transaction that the lease's epoch fences. A job leaves the pass with the
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -14,16 +15,17 @@ from psycopg.rows import class_row
 
 from consumer.database import crash_point, load_queries
 from consumer.results import Outcome
-from consumer.settings import load_clinic_settings
+from consumer.settings import ClinicSettings, load_clinic_settings
 from consumer.sync import exchange
 from consumer.sync.admission import Admission
 from consumer.sync.back_off import ALONE_FROM
-from consumer.sync.batching import Assignment, cut_into_calls, fits_a_call
+from consumer.sync.batching import Assignment, cut_into_calls, fits_a_call, next_assignments
 from consumer.sync.conclusions import Conclusions
 from consumer.sync.gate import Hold
 from consumer.sync.intents import Intent, OrdersMovedError, leave_in_doubt, open_intent, settle
 from consumer.sync.job import ClaimedOrder, Ending, Job
 from consumer.sync.lease import Lease
+from consumer.sync.link import Links
 from consumer.sync.link_store import load_links
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after, shown_id, success_message, warnings
@@ -101,7 +103,7 @@ class TenantPass:
                 admission.decide(job)
         self._write()
         self._reconcile()
-        while (assignments := self._next_assignments()) and self._stop is None:
+        while (assignments := next_assignments(self._jobs)) and self._stop is None:
             self._send_stage(assignments)
             self._reconcile()
         self._end_rest()
@@ -126,8 +128,20 @@ class TenantPass:
         settings = load_clinic_settings(
             self._connection, self._organisation_id, sorted({row.clinic_id for row in rows})
         )
-        links = load_links(self._connection, self._tenant_id or "", [(row.order_id, row.patient_id) for row in rows])
+        links = self._load_links(rows, settings)
         self._jobs = [Job(row, settings.get(row.clinic_id), links[row.order_id]) for row in rows]
+
+    def _load_links(self, rows: Sequence[ClaimedOrder], settings: Mapping[str, ClinicSettings]) -> dict[str, Links]:
+        """Load the orders' links in the tenant, or where nothing may be sent, in that of each order's clinic."""
+        of_tenant: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for row in rows:
+            chosen = settings.get(row.clinic_id)
+            own = None if chosen is None else chosen.tenant_id
+            of_tenant[self._tenant_id or own or ""].append((row.order_id, row.patient_id))
+        links: dict[str, Links] = {}
+        for tenant_id, orders in of_tenant.items():
+            links |= load_links(self._connection, tenant_id, orders)
+        return links
 
     def _reconcile(self) -> None:
         """Link what Xero holds of orders that our database may have forgotten something of."""
@@ -155,18 +169,6 @@ class TenantPass:
         self._write()
 
     # Sending.
-
-    def _next_assignments(self) -> list[Assignment]:
-        """Return all steps of the first stage that any job has, each once, with the jobs that it serves."""
-        open_jobs = [job for job in self._jobs if job.ending is None]
-        stage = min((steps[0].stage for job in open_jobs if (steps := job.next_steps())), default=None)
-        assignments: dict[tuple[str, str, str], Assignment] = {}
-        for job in open_jobs:
-            for step in job.next_steps():
-                if step.stage == stage:
-                    _, jobs = assignments.setdefault((step.kind, step.order_id, step.local_id), (step, []))
-                    jobs.append(job)
-        return list(assignments.values())
 
     def _send_stage(self, assignments: list[Assignment]) -> None:
         sendable = [assignment for assignment in assignments if self._fits(*assignment)]

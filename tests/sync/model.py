@@ -157,24 +157,33 @@ def _send(order: Order, held: Held, clinic: Clinic) -> None:
     if order.lines is None:
         return
     refusals: list[RefusedError] = []
+    held_back = notes_held_back = False
+    kept, refused = set(order.note_gaps), set[str]()
     try:
         _send_invoice(order, held, clinic, authorised=bool(wanted or order.notes))
     except RefusedError as refusal:
         refusals.append(refusal)
-        kept = set(order.note_gaps)
+        # What can be mended keeps the rest back; that something is applied to the invoice only notes, where they would
+        # be of another contact than it or reckoned otherwise.
+        held_back = refusal.for_settings
+        notes_held_back = held_back or (order.patient_id, order.inclusive) != (held.patient_id, held.inclusive)
+    if not notes_held_back:
+        kept, refused = _send_notes(order, held, clinic, refusals)
+    # Of what is held back, or was refused itself, only what fills a gap goes on.
+    waiting = (set(order.notes) if notes_held_back else refused) - order.note_gaps.keys()
+    if _all_fits(order, held, wanted, kept, waiting, is_held_back=held_back):
+        _allocate(order, held, kept, refusals, waiting)
+        _pay(order, held, wanted, refusals, is_held_back=held_back)
     else:
-        kept = _send_notes(order, held, clinic, refusals)
-    if _all_fits(order, held, wanted, kept, is_held_back=bool(refusals)):
-        _allocate(order, held, kept, refusals)
-        _pay(order, held, wanted, refusals)
-    else:
-        _pay(order, held, wanted, refusals)
-        _allocate(order, held, kept, refusals)
+        _pay(order, held, wanted, refusals, is_held_back=held_back)
+        _allocate(order, held, kept, refusals, waiting)
     if refusals:
         raise refusals[0]
 
 
-def _all_fits(order: Order, held: Held, wanted: dict[str, Payment], kept: set[str], *, is_held_back: bool) -> bool:
+def _all_fits(
+    order: Order, held: Held, wanted: dict[str, Payment], kept: set[str], waiting: set[str], *, is_held_back: bool
+) -> bool:
     """Whether the invoice has room for what is to be paid and allocated now; else payments come first."""
     payments = [
         Decimal(payment.amount)
@@ -184,7 +193,7 @@ def _all_fits(order: Order, held: Held, wanted: dict[str, Payment], kept: set[st
     notes = [
         order.note_gaps[key] if key in kept else _gross([held.notes[key][0]], inclusive=held.notes[key][2])
         for key in order.notes
-        if key in held.notes and not held.notes[key][3] and (not is_held_back or key in order.note_gaps)
+        if key in held.notes and not held.notes[key][3] and key not in waiting
     ]
     return not payments or sum(payments) + sum(notes) <= held.outstanding
 
@@ -238,9 +247,9 @@ def _send_invoice(order: Order, held: Held, clinic: Clinic, *, authorised: bool)
     held.patient_id = order.patient_id
 
 
-def _send_notes(order: Order, held: Held, clinic: Clinic, refusals: list[RefusedError]) -> set[str]:
-    """Send what is new, then what changed; return what Xero refused of that and what is to be allocated as it was."""
-    kept = set()
+def _send_notes(order: Order, held: Held, clinic: Clinic, refusals: list[RefusedError]) -> tuple[set[str], set[str]]:
+    """Send what is new, then what changed; return what is to be allocated as it was, and all that Xero refused."""
+    kept, refused = set(), set()
     fresh = [key for key in order.notes if key not in held.notes]
     changed = [
         key
@@ -248,22 +257,21 @@ def _send_notes(order: Order, held: Held, clinic: Clinic, refusals: list[Refused
         if _note_changed(order, key, line, patient_id, inclusive=inclusive)
     ]
     for keys in (fresh, changed):
-        # After a refusal only what fills a gap goes on.
-        sent = [key for key in keys if not refusals or key in order.note_gaps]
-        for key in sent:
+        for key in keys:
             if clinic.can_post((order.notes[key],)):
                 line = _posted(order.notes[key], clinic, note=True)
                 held.notes[key] = (line, order.patient_id, order.inclusive, Decimal(0))
             else:
                 refusals.append(RefusedError(for_settings=True))
                 kept |= {key} & order.note_gaps.keys()
-    return kept
+                refused.add(key)
+    return kept, refused
 
 
-def _allocate(order: Order, held: Held, kept: set[str], refusals: list[RefusedError]) -> None:
+def _allocate(order: Order, held: Held, kept: set[str], refusals: list[RefusedError], waiting: set[str]) -> None:
     too_large = []
     for key in order.notes:
-        if key not in held.notes or held.notes[key][3] or (refusals and key not in order.note_gaps):
+        if key not in held.notes or held.notes[key][3] or key in waiting:
             continue
         line, _, inclusive, _ = held.notes[key]
         whole = order.note_gaps[key] if key in kept else _gross([line], inclusive=inclusive)
@@ -277,11 +285,12 @@ def _allocate(order: Order, held: Held, kept: set[str], refusals: list[RefusedEr
             del order.note_gaps[key]
 
 
-def _pay(order: Order, held: Held, wanted: dict[str, Payment], refusals: list[RefusedError]) -> None:
+def _pay(
+    order: Order, held: Held, wanted: dict[str, Payment], refusals: list[RefusedError], *, is_held_back: bool
+) -> None:
     too_large = []
-    held_back = bool(refusals)
     for key, payment in wanted.items():
-        if key in held.payments or (held_back and key not in order.payment_gaps):
+        if key in held.payments or (is_held_back and key not in order.payment_gaps):
             continue
         if payment.amount <= held.outstanding:
             held.payments[key] = payment

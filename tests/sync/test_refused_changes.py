@@ -59,14 +59,47 @@ class TestAnotherPartIsRefused:
         assert (pushed.note()["Total"], pushed.note()["RemainingCredit"]) == (25, 0)
         assert problems(pushed) == ["account_archived"]
 
-    def test_what_is_new_waits_for_the_cause_to_be_mended(self, pushed: Books) -> None:
+    def test_money_that_came_since_goes_onto_an_invoice_that_can_not_change_any_more(self, pushed: Books) -> None:
         pushed.save_invoice(**lines("90.0000"))
         pushed.save_payment(payment_id="pay-3", amount="5.0000")
+        pushed.save_credit_note(credit_note_id="note-2", **lines("3.0000"))
         pushed.settle()
-        assert pushed.payments() == [PAYMENT_1, PAYMENT_2]
-        pushed.save_invoice(**lines("100.0000"))
+        assert pushed.payments() == [PAYMENT_1, PAYMENT_2, ("CARD pay-3", 5.0)]
+        assert pushed.invoice()["AmountDue"] == 2
+        assert problems(pushed) == ["invoice_has_payments"]
+
+    def test_what_is_new_waits_for_a_cause_that_can_be_mended(self, books: Books) -> None:
+        books.save_invoice(**lines("100.0000"))
+        books.settle()
+        archive(books)
+        books.save_invoice(**unusable("90.0000"))
+        books.save_payment(amount="40.0000")
+        books.save_credit_note(**lines("20.0000"))
+        books.settle()
+        assert books.payments() == []
+        assert problems(books) == ["account_archived"]
+        message = books.failures()[-1]["message"]
+        assert message.endswith("Held back with it: the credit note CN-note-1, the payment of 40.00.")
+        books.settings(accessories_revenue_account="260", wake=True)
+        books.settle()
+        assert books.payments() == [PAYMENT_1]
+        assert books.open_problems() == []
+
+    def test_a_payment_that_xero_keeps_holds_no_other_back(self, pushed: Books) -> None:
+        for payment in pushed.ledger()["Payments"]:
+            pushed.simulator.control.reconcile_payment(pushed.tenant_id, payment["PaymentID"])
+        pushed.delete_payment(payment_id="pay-1")
+        pushed.save_payment(payment_id="pay-3", amount="5.0000")
         pushed.settle()
-        assert ("CARD pay-3", 5.0) in pushed.payments()
+        assert pushed.payments() == [PAYMENT_1, PAYMENT_2, ("CARD pay-3", 5.0)]
+        assert [row["operation"] for row in pushed.failures("order-1")] == ["payment_delete"]
+
+    def test_a_payment_that_does_not_fit_keeps_no_allocation_back(self, pushed: Books) -> None:
+        pushed.save_payment(payment_id="pay-3", amount="50.0000")
+        pushed.save_credit_note(credit_note_id="note-2", **lines("4.0000"))
+        pushed.settle()
+        assert problems(pushed) == ["payment_exceeds_outstanding"]
+        assert pushed.note("note-2")["RemainingCredit"] == 0
 
 
 class TestTheCreditNoteItselfIsRefused:

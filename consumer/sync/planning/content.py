@@ -1,6 +1,6 @@
 """Fingerprints of what is sent: how the planner sees that nothing, or only a certain part, has changed. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -34,8 +34,13 @@ def document_hashes(body: dict[str, Any], lines_of_order: Sequence[Line]) -> dic
         "order": bodies.content_hash({**body, "LineItems": from_order}),
         "money": bodies.content_hash({"lines": money, "types": body["LineAmountTypes"]}),
         "lines": bodies.content_hash({"lines": lines}),
-        "frame": bodies.content_hash({field: body[field] for field in FRAME}),
+        "frame": frame_hash(body),
     }
+
+
+def frame_hash(body: Mapping[str, Any]) -> str:
+    """Return the hash of what an invoice's lines are read by: FRAME's fields of `body`."""
+    return bodies.content_hash({field: body[field] for field in FRAME})
 
 
 def _essence(line: dict[str, Any]) -> dict[str, Any]:
