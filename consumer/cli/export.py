@@ -69,6 +69,9 @@ def invoices(**options: Any) -> None:
 
     One file for each Xero organisation and kind of prices (tax inclusive or exclusive: Xero's import asks which), of at
     most 500 invoices, and a text to read first: what was left out and why. --json prints one document with the same.
+
+    Left out and told, whatever the options: invoices without a number, or with one that another order's has too (the
+    import would make one invoice of the two), in another currency than the books, or voided in Xero.
     """
     _export(ExportKind.INVOICES, **options)
 

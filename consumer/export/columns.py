@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from consumer.export.identity import can_stand_plain, harmless
 from consumer.orders import CreditNote, Invoice, Line, Patient
 from consumer.settings import ClinicSettings
 from consumer.sync.planning import bodies
@@ -44,8 +45,10 @@ HEADER = (
     "Currency",
     "BrandingTheme",
 )
-# What a spreadsheet takes for the beginning of a formula, in its plain and its wide form.
-_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+# An apostrophe would make another number of it, and without one it may do harm.
+_LIKE_A_FORMULA = (
+    "with a number that a spreadsheet could take for a formula; give it one of letters and digits in HearLink"
+)
 
 
 class Bookkeeping(NamedTuple):
@@ -55,6 +58,8 @@ class Bookkeeping(NamedTuple):
     tax_names: Mapping[str, str]
     # Xero reads dates as the organisation's country writes them.
     month_first: bool
+    # None where it was not read yet.
+    base_currency: str | None
 
 
 class Mapped(NamedTuple):
@@ -80,8 +85,12 @@ def document_rows(
     """Return the rows of `document`, one a line, in the order of `HEADER`; `invoice` is its order's.
 
     Raises:
-        CannotMapError: a line has no account or tax rate that the tenant knows, or there is no line.
+        CannotMapError: a line has no account or tax rate that the tenant knows, there is no line, the currency is not
+            that of the books, or the number can't be written as it is.
     """
+    base = bookkeeping.base_currency
+    if base is not None and invoice.currency != base:
+        raise CannotMapError(f"in {invoice.currency}, but the books in Xero are kept in {base}")
     if not document.lines:
         raise CannotMapError("without any line")
     common = _common_fields(document, invoice, contact_name, patient, bookkeeping)
@@ -102,28 +111,27 @@ def document_rows(
     return rows
 
 
-def harmless(text: str) -> str:
-    """Return `text` so that no spreadsheet takes it for a formula: an apostrophe goes before what could be one."""
-    stripped = text.lstrip()
-    return f"'{text}" if stripped[:1] in _FORMULA and stripped else text
-
-
 def _common_fields(
     document: Invoice | CreditNote, invoice: Invoice, contact_name: str, patient: Patient, bookkeeping: Bookkeeping
 ) -> dict[str, str]:
+    identity = {"*InvoiceNumber": bodies.document_number(document.number)}
     if isinstance(document, CreditNote):
         # As the live sync has it: by its id in the reference it knows the note for its own.
-        reference, due_on = document.credit_note_id, document.issued_on
+        identity["Reference"] = document.credit_note_id[: bodies.REFERENCE_LENGTH]
+        reference, due_on = "", document.issued_on
     else:
         reference, due_on = document.reference or "", document.due_on or document.issued_on
+    if not all(can_stand_plain(text) for text in identity.values()):
+        raise CannotMapError(_LIKE_A_FORMULA)
     fields = {
         "*ContactName": contact_name,
-        "*InvoiceNumber": document.number,
         "Reference": reference[: bodies.REFERENCE_LENGTH],
         "Currency": invoice.currency,
         **dict(_contact_fields(patient)),
     }
-    return {name: harmless(text) for name, text in fields.items()} | {
+    return {
+        **{name: harmless(text) for name, text in fields.items()},
+        **identity,
         "*InvoiceDate": _date(document.issued_on, bookkeeping),
         "*DueDate": _date(due_on, bookkeeping),
     }

@@ -6,6 +6,11 @@ import msgspec
 
 # So many are told one by one; the report stays small, whatever the export's size.
 _REMARKS_MAX = 100
+_ALWAYS = (
+    "Patients of one name have (HL-...) behind it, so that no two share a contact; whom Xero has is called as there.",
+    "Numbers stand in the files just as in HearLink, also those that begin with = + - or @: Xero must find them again.",
+    "Other texts that begin so have an apostrophe before them, so that no spreadsheet takes them for a formula.",
+)
 
 
 class ExportedFile(msgspec.Struct):
@@ -48,14 +53,20 @@ class ExportReport:
             "remarks_untold": self.remarks_untold,
         }
 
-    def remark_number(self, number: str, order_id: str, other_order_id: str) -> None:
-        """Note that the number of an exported document belongs, in Xero, to another order's."""
+    def remark_number(self, number: str, order_id: str, other_order_id: str, *, in_xero: bool) -> None:
+        """Note that a document was left out because of its number, which one of `other_order_id` has too.
+
+        `in_xero`: that one is in Xero, and keeps the number. Otherwise both are left out: either may be the one that is
+        to be renumbered, which only people can tell, and a half that looks whole would not be missed.
+        """
         if len(self.remarks) == _REMARKS_MAX:
             self.remarks_untold += 1
             return
+        other = "another document of this order" if other_order_id == order_id else f"order {other_order_id}"
+        holder = f"Xero holds this number already, for {other}" if in_xero else f"{other} has the same number"
         self.remarks.append(
-            f"{number} of order {order_id}: Xero holds this number already, for order {other_order_id}. "
-            "Give one of the two another number in HearLink before the import"
+            f"{number} of order {order_id} is left out: {holder}. Give one of the two another number in HearLink, then "
+            "export again"
         )
 
     def notes(self) -> str:
@@ -72,6 +83,7 @@ class ExportReport:
             lines += ["", "Look at these before the import:", *(f"  {remark}." for remark in self.remarks)]
         if self.remarks_untold:
             lines.append(f"  ... and {self.remarks_untold} more of that kind.")
+        lines += ["", *_ALWAYS]
         lines += ["", f"{self.documents} documents in {len(self.files)} files, for Xero's sales invoice import.", ""]
         for file in self.files:
             lines.append(f"{file.name}: {file.documents} documents for {file.tenant_name}.")

@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row, dict_row
 
 from consumer.database import load_queries
+from consumer.export import identity
 from consumer.export.columns import HEADER, Bookkeeping, CannotMapError, document_rows
 from consumer.export.report import ExportedFile, ExportReport
 from consumer.export.selection import ExportKind, ExportSelection
@@ -21,8 +22,16 @@ from consumer.sync.planning import bodies
 DOCUMENTS_A_FILE = 500
 _ROWS_AT_ONCE = 500
 _CURSOR = "export"
-# Why most documents are left out, of clinics whose orders are pushed.
-IN_XERO = "in Xero already, put there by the live sync; imported again it would be there twice"
+# Why a document is left out for what Xero was last seen to hold; by the query's `fate`.
+_FATES = {
+    # Why most are, of clinics whose orders are pushed.
+    "standing": "in Xero already, put there by the live sync; imported again it would be there twice",
+    "gone": "deleted or voided in Xero; if that was a mistake, enter it there by hand",
+    "used_up": "with a number that is used up in Xero: the credit note was deleted in HearLink before, so voided there",
+    "without_invoice": "a credit note for an invoice that was deleted or voided in Xero",
+}
+_NO_NUMBER = "without a number in HearLink; Xero's import tells documents apart by it"
+_SHARED_NUMBER = "with a number that another one has too; imported, the two would become one"
 
 _QUERIES = load_queries(__file__, "queries.sql")
 
@@ -40,22 +49,34 @@ class _Row(msgspec.Struct, frozen=True):
     organisation_id: str
     clinic_id: str
     revision: int
-    number: str | None
-    is_in_xero: bool
-    # None where it is left out, being in Xero.
+    # What became of it in Xero, a key of _FATES; None where it never was there, or may come again.
+    fate: str | None
+    # None where it is left out for its fate.
     state: str | None
     credit_note_id: str | None
     tenant_id: str | None
     patient: str
     # As the live sync has it; None where the patient has no contact in Xero yet.
     contact_name: str | None
+    # Another patient bears the name; and one of those has an id that begins alike.
     name_is_taken: bool
-    # Another order, whose document of the same number is in the same books.
+    start_is_taken: bool
+    # The order of another document with the same number for the same books, and whether Xero holds it.
     other_order_id: str | None
+    other_is_in_xero: bool
 
 
 class UnknownScopeError(Exception):
     """The organisation or the clinic is not known: an export of it would be empty, and look as if all were well."""
+
+
+class _SharedNumberError(CannotMapError):
+    """Another document has the same number."""
+
+    def __init__(self, number: str, other_order_id: str) -> None:
+        super().__init__(_SHARED_NUMBER)
+        self.number = number
+        self.other_order_id = other_order_id
 
 
 class _Tenant(NamedTuple):
@@ -101,20 +122,23 @@ def export_pieces(
         files = _Files(selection, report)
         with connection.cursor(name=_CURSOR, row_factory=class_row(_Row)) as cursor:
             cursor.itersize = _ROWS_AT_ONCE
-            cursor.execute(_QUERIES["documents"], {**msgspec.structs.asdict(selection), "kind": selection.kind.value})
+            where = {**msgspec.structs.asdict(selection), "kind": selection.kind.value, **identity.patterns()}
+            cursor.execute(_QUERIES["documents"], where)
             for row in cursor:
                 if row.state is None:
-                    report.left_out[IN_XERO] += 1
+                    report.left_out[_FATES[row.fate or "standing"]] += 1
                     continue
                 try:
                     tenant_id, tenant, inclusive, rows = _read(row, row.state, settings, tenants)
+                except _SharedNumberError as error:
+                    report.left_out[_SHARED_NUMBER] += 1
+                    report.remark_number(error.number, row.order_id, error.other_order_id, in_xero=row.other_is_in_xero)
+                    continue
                 except CannotMapError as error:
                     report.left_out[str(error)] += 1
                     continue
-                if row.is_in_xero:
+                if row.fate == "standing":
                     report.in_xero += 1
-                if row.other_order_id is not None:
-                    report.remark_number(row.number or "", row.order_id, row.other_order_id)
                 yield from files.add(tenant_id, tenant.name, inclusive=inclusive, rows=rows)
 
 
@@ -173,6 +197,11 @@ def _read(
         state=state,
     )
     document, invoice = _documents(order, row.credit_note_id)
+    number = bodies.document_number(document.number)
+    if not number:
+        raise CannotMapError(_NO_NUMBER)
+    if row.other_order_id is not None:
+        raise _SharedNumberError(number, row.other_order_id)
     if row.tenant_id is None or row.clinic_id not in settings:
         raise CannotMapError("No Xero tenant selected for the clinic")
     tenant = tenants.get(row.tenant_id.lower())
@@ -208,8 +237,7 @@ def _contact_name(row: _Row, patient: Patient) -> str:
     """Return the name of the contact that the live sync uses, or would create."""
     if row.contact_name is not None:
         return row.contact_name
-    name = bodies.contact_name(patient)
-    return bodies.suffixed_name(name, patient.patient_id, whole_id=False) if row.name_is_taken else name
+    return identity.contact_name(patient, is_taken=row.name_is_taken, start_is_taken=row.start_is_taken)
 
 
 def _load_tenants(connection: Connection[Any], organisation_id: str) -> dict[str, _Tenant]:
@@ -228,4 +256,5 @@ def _bookkeeping(row: dict[str, Any]) -> Bookkeeping:
         account_codes=codes,
         tax_names={rate["TaxType"]: rate["Name"] for rate in row["tax_rates"] or () if "TaxType" in rate},
         month_first=row["country_code"] == "US",
+        base_currency=row["base_currency"],
     )

@@ -3,7 +3,6 @@
 import io
 import tracemalloc
 import zipfile
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from consumer.export import (
     HEADER,
     ExportKind,
     ExportReport,
-    ExportSelection,
     FolderNotEmptyError,
     UnknownScopeError,
     export_pieces,
@@ -24,40 +22,9 @@ from consumer.export import (
 )
 from consumer.export.delivery import NOTES_NAME
 from consumer.orders import ChangeKind
-from tests.export.conftest import ORGANISATION, SECOND_TENANT, TENANT, Shop
+from tests.export.conftest import SECOND_TENANT, Shop
+from tests.export.sheets import has_contact, in_xero, read_csv, rows, selection, texts
 from tests.sync.books import line, patient
-
-Row = dict[str, str]
-
-
-def selection(kind: ExportKind = ExportKind.INVOICES, **changes: Any) -> ExportSelection:
-    span = {"since": date(2026, 10, 1), "until": date(2026, 10, 31)}
-    return ExportSelection(**{"organisation_id": ORGANISATION, "kind": kind, **span, **changes})
-
-
-def texts(shop: Shop, wanted: ExportSelection, report: ExportReport | None = None) -> dict[str, str]:
-    files: dict[str, str] = {}
-    for piece in export_pieces(shop.connection, wanted, report or ExportReport()):
-        files[piece.name] = files.get(piece.name, "") + piece.text
-    return files
-
-
-def read_csv(shop: Shop, text: str) -> list[Row]:
-    """Read `text` with a parser that knows nothing of the one that wrote it."""
-    columns = [f"c{number}" for number in range(len(HEADER))]
-    with shop.connection.transaction(force_rollback=True):
-        shop.connection.execute(f"create temp table sheet ({', '.join(f'{name} text' for name in columns)})")
-        with shop.connection.cursor().copy("copy sheet from stdin (format csv, null '')") as copy:
-            copy.write(text)
-        rows = shop.connection.execute("select * from sheet").fetchall()
-    header, *data = [[cell or "" for cell in row] for row in rows]
-    assert tuple(header) == HEADER
-    return [dict(zip(HEADER, row, strict=True)) for row in data]
-
-
-def rows(shop: Shop, wanted: ExportSelection | None = None, report: ExportReport | None = None) -> list[Row]:
-    files = texts(shop, wanted or selection(), report)
-    return [row for text in files.values() for row in read_csv(shop, text)]
 
 
 def test_an_invoice_comes_out_as_it_is_in_hearlink(shop: Shop) -> None:
@@ -159,11 +126,7 @@ def test_patients_of_one_name_are_told_apart_as_the_sync_does(shop: Shop) -> Non
     for number in range(3):
         namesake = patient(f"p-{number}", first_name="Pat", last_name="Same")
         shop.invoice(f"order-{number}", patient=namesake)
-    shop.connection.execute(
-        "insert into xero_link (tenant_id, kind, order_id, local_id, organisation_id, xero_id, status, content_hash,"
-        " detail) values (%s, 'contact', '', 'p-2', %s, 'x', 'active', '', %s::jsonb)",
-        [TENANT, ORGANISATION, '{"name": "Pat Same", "full_name": "Pat Same (HL-p-2)"}'],
-    )
+    has_contact(shop, "p-2", name="Pat Same", full_name="Pat Same (HL-p-2)")
     names = [row["*ContactName"] for row in rows(shop)]
     assert names == ["Pat Same (HL-p-0)", "Pat Same (HL-p-1)", "Pat Same (HL-p-2)"]
 
@@ -185,14 +148,6 @@ def test_what_cannot_be_exported_is_told_with_its_reason(shop: Shop) -> None:
     }
     assert report.notes().startswith("Left out: 4 of 4 documents.\n  1: ")
     assert "  1: without any line." in report.notes()
-
-
-def in_xero(shop: Shop, order_id: str, number: str, *, kind: str = "invoice", local_id: str | None = None) -> None:
-    shop.connection.execute(
-        "insert into xero_link (tenant_id, kind, order_id, local_id, organisation_id, xero_id, status, content_hash,"
-        " detail) values (%s, %s, %s, %s, %s, 'x', 'authorised', '', jsonb_build_object('number', %s::text))",
-        [TENANT, kind, order_id, local_id or f"invoice-{number}", ORGANISATION, number],
-    )
 
 
 def test_what_xero_holds_already_is_left_out_and_counted_unless_it_is_asked_for(shop: Shop) -> None:
@@ -219,25 +174,6 @@ def test_credit_notes_that_xero_holds_are_left_out_alike(shop: Shop) -> None:
     (row,) = rows(shop, selection(ExportKind.CREDIT_NOTES), report)
     assert row["Reference"] == "note-2"
     assert report.left_out.total() == 1
-
-
-def test_a_number_that_another_order_holds_in_xero_is_remarked_upon(shop: Shop) -> None:
-    for order_id, clinic in (("order-1", "clinic-1"), ("order-2", "clinic-2"), ("order-3", "clinic-1")):
-        shop.invoice(order_id, clinic=clinic, number="WH1" if order_id != "order-3" else "WH3")
-    in_xero(shop, "order-1", "WH1")
-    report = ExportReport()
-    assert sorted(row["*InvoiceNumber"] for row in rows(shop, report=report)) == ["WH1", "WH3"]
-    (remark,) = report.remarks
-    assert remark.startswith("WH1 of order order-2: Xero holds this number already, for order order-1.")
-    assert remark in report.notes()
-
-
-def test_remarks_are_told_up_to_a_hundred() -> None:
-    report = ExportReport()
-    for number in range(103):
-        report.remark_number(f"WH{number}", "order-1", "order-2")
-    assert len(report.remarks) == 100
-    assert "... and 3 more of that kind." in report.notes()
 
 
 @pytest.mark.parametrize(
