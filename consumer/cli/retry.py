@@ -22,6 +22,7 @@ from consumer.results import (
     produce_retries,
     producer_settings,
     retry_candidates,
+    still_off_count,
 )
 
 _PAGE = 1_000
@@ -29,6 +30,7 @@ _PAGE = 1_000
 _TIMEOUT_SECONDS = 10.0
 # Shown to people; --json has all.
 _SHOWN_ROWS = 50
+_HELD = {"disabled": ("disabled",), "manual": ("manual",), "any": ("disabled", "manual")}
 
 
 @click.command()
@@ -36,10 +38,22 @@ _SHOWN_ROWS = 50
     "--order", "order_ids", multiple=True, help="This order, whatever its state; may be given more than once."
 )
 @click.option("--failed", is_flag=True, help="All orders that failed or are held because something failed.")
+@click.option(
+    "--held",
+    type=click.Choice(list(_HELD)),
+    is_flag=False,
+    flag_value="any",
+    help="Those that wait for a person though synchronisation is on: disabled = saved while it was off, manual = in a"
+    " clinic that syncs by hand; any (also without a word) = both.",
+)
 @click.option("--problem", help="Those that a problem of this code keeps; see hearlink-xero problems.")
 @click.option("--organisation", "organisation_id", help="Those of one organisation.")
 @click.option("--clinic", "clinic_id", help="Those of one clinic.")
-@click.option("--since", type=Moment(), help="Those that failed since then: 2026-01-31T09:30 (UTC), 15m, 2h, 3d.")
+@click.option(
+    "--since",
+    type=Moment(),
+    help="Those that failed since then, or with --held changed: 2026-01-31T09:30 (UTC), 15m, 2h, 3d.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show which orders these are.")
 @click.option("--reason", help="Why, for the records.")
 @as_json
@@ -48,6 +62,7 @@ def retry(
     *,
     order_ids: tuple[str, ...],
     failed: bool,
+    held: str | None,
     dry_run: bool,
     reason: str | None,
     as_json: bool,
@@ -56,11 +71,18 @@ def retry(
 ) -> None:
     """Push orders again that failed, each with its payments and credit notes. Conditions add up.
 
+    With --held: orders that nothing sends by itself, for the first time. Those of clinics where synchronisation is
+    still off are only counted.
+
     Publishes a request for each order to the retry topic; the push follows at once. --json prints one document.
     """
-    if not (order_ids or failed or any(conditions.values())):
-        raise click.UsageError("Say which orders: --failed, --order, --problem, --organisation, --clinic or --since.")
-    selection = RetrySelection(order_ids=order_ids or None, **conditions)
+    if not (order_ids or failed or held or any(conditions.values())):
+        raise click.UsageError(
+            "Say which orders: --failed, --held, --order, --problem, --organisation, --clinic or --since."
+        )
+    if held and (order_ids or failed or conditions["problem"]):
+        raise click.UsageError("--held goes with --organisation, --clinic and --since: what is held has not failed.")
+    selection = RetrySelection(order_ids=order_ids or None, held=_HELD[held] if held else None, **conditions)
     with assembly() as parts, parts.connect("retry") as connection:
         if selection.problem is not None and selection.problem not in parts.catalogue.entries:
             raise Failure(
@@ -72,7 +94,14 @@ def retry(
             if dry_run
             else _request(parts, connection, pages, selection, actor=actor, reason=reason)
         )
-    _tell(candidates, dry_run=dry_run, as_json=as_json)
+        still_off = still_off_count(connection, selection)
+    _tell(candidates, still_off, dry_run=dry_run, as_json=as_json)
+    if still_off and not candidates:
+        raise Failure(
+            f"Synchronisation is off in the clinics of {still_off} orders. Switch it on first: hearlink-xero settings "
+            "apply FILE",
+            FAILED,
+        )
     unknown = sorted(set(order_ids) - {candidate.order_id for candidate in candidates})
     if unknown:
         raise Failure(f"No such orders, or not under these conditions: {', '.join(unknown)}.", FAILED)
@@ -95,7 +124,11 @@ def _request(
     reason: str | None,
 ) -> list[RetryCandidate]:
     requested: list[RetryCandidate] = []
-    conditions = {"failed": selection.order_ids is None or None, **msgspec.structs.asdict(selection), "order_ids": None}
+    conditions = {
+        "failed": (selection.order_ids is None and selection.held is None) or None,
+        **msgspec.structs.asdict(selection),
+        "order_ids": None,
+    }
     record = partial(
         record_orders,
         connection,
@@ -129,9 +162,10 @@ def _named(candidates: list[RetryCandidate]) -> list[tuple[str, str]]:
     return [(candidate.organisation_id, candidate.order_id) for candidate in candidates]
 
 
-def _tell(candidates: list[RetryCandidate], *, dry_run: bool, as_json: bool) -> None:
+def _tell(candidates: list[RetryCandidate], still_off: int, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        print_json({"requested": 0 if dry_run else len(candidates), "dry_run": dry_run, "orders": candidates})
+        requested = 0 if dry_run else len(candidates)
+        print_json({"requested": requested, "dry_run": dry_run, "still_off": still_off, "orders": candidates})
         return
     if candidates:
         print_table(
@@ -145,3 +179,5 @@ def _tell(candidates: list[RetryCandidate], *, dry_run: bool, as_json: bool) -> 
     if len(candidates) > _SHOWN_ROWS:
         click.echo(f"... and {len(candidates) - _SHOWN_ROWS} more; --json shows all.")
     click.echo(f"{len(candidates)} orders {'would be' if dry_run else 'were'} requested.")
+    if still_off and candidates:
+        click.echo(f"{still_off} more are in clinics where synchronisation is off, and stay held.")

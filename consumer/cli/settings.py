@@ -12,6 +12,7 @@ from consumer.cli.context import actor_option, as_json, assembly
 from consumer.cli.failure import MISUSED, Failure
 from consumer.cli.output import print_json, print_table, shown
 from consumer.cli.tenants import ask_xero, chosen_tenants, impossible_settings
+from consumer.results import left_behind_count
 from consumer.settings import (
     CATEGORIES,
     ClinicSettings,
@@ -33,12 +34,17 @@ def settings() -> None:
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of a file. `faults`: what can't work in Xero. `not_asked`: why Xero could not be asked."""
+    """What came of a file.
+
+    `left_behind`: orders saved while synchronisation was off, in clinics where it is on now; nothing sends them by
+    itself. `faults`: what can't work in Xero. `not_asked`: why Xero could not be asked.
+    """
 
     organisation_id: str
     applied: bool
     changed: list[Difference]
     tried_again: int
+    left_behind: int
     faults: list[Finding]
     errors: list[Finding]
     not_asked: str | None
@@ -54,8 +60,9 @@ def apply(*, file: Path, dry_run: bool, force: bool, as_json: bool, actor: str) 
     """Make the settings in FILE (TOML) hold.
 
     The file is the whole truth of its organisation: what it leaves out is no longer set. Orders that had failed because
-    of the settings are tried again. Where Xero is connected, the file is checked against what Xero offers now, and
-    refused if it names what is not there or can't be used. --json prints one document.
+    of the settings are tried again. Those saved while synchronisation was off are counted, and go with their next
+    change or by hearlink-xero retry --held disabled. Where Xero is connected, the file is checked against what Xero
+    offers now, and refused if it names what is not there or can't be used. --json prints one document.
     """
     wanted = read_settings_file(file)
     with assembly() as parts, parts.connect("settings") as connection:
@@ -91,6 +98,7 @@ def _apply(
             applied=not dry_run and (force or not faults),
             changed=differences,
             tried_again=wake_after_settings(connection, organisation_id),
+            left_behind=left_behind_count(connection, organisation_id),
             faults=faults,
             errors=[finding for finding in findings if finding.level is Level.ERROR],
             not_asked=None,
@@ -111,6 +119,12 @@ def _tell(outcome: Outcome, *, dry_run: bool) -> None:
     if outcome.tried_again:
         would = "would be" if dry_run else "are"
         click.echo(f"{outcome.tried_again} orders that had failed because of the settings {would} tried again.")
+    if outcome.left_behind:
+        click.echo(
+            f"{outcome.left_behind} orders were saved while synchronisation was off, in clinics where it "
+            f"{'would be' if dry_run else 'is'} on. They do not go by themselves: hearlink-xero retry --held disabled "
+            f"--organisation {outcome.organisation_id}"
+        )
     if dry_run:
         click.echo("This is what would change. Nothing was applied.")
     if outcome.errors and outcome.applied:

@@ -4,13 +4,32 @@ import click
 
 from consumer.cli.context import as_json, assembly
 from consumer.cli.output import console, duration, print_json, print_table
-from consumer.operations.status import Status, read_status
+from consumer.operations.status import Status, TenantStatus, read_status
 
 
 @click.command()
 @as_json
 def status(*, as_json: bool) -> None:
-    """Show what is due, what waits, what failed, and why.
+    r"""Show what is due, what waits, what failed, and why.
+
+    \b
+    due          orders that are pushed as soon as a call is free
+    waiting      orders that go on by themselves, once what they wait for is over:
+      pause        an order that is edited again and again
+      limit        Xero's calls of the minute or the day
+      retry        the next attempt after one that failed
+      connection   somebody connects Xero again
+      in_doubt     an answer of Xero's was lost, and is looked up
+      settings     the settings are mended
+    failed       orders that need someone: hearlink-xero problems
+    held         orders that wait for a person, as their clinics wish:
+      manual       the clinic syncs by hand
+      disabled     synchronisation is off
+    left behind  saved while synchronisation was off, which is on now:
+                 sent by their next change, or hearlink-xero retry --held disabled
+
+    The numbers of a tenant hold the orders that it serves, or that were last tried in it; a row "no tenant" holds those
+    that no tenant has.
 
     All is quiet when lag, due, waiting and unpublished are 0. --json prints one document; lag is null where Kafka can't
     be asked, and lag_reason says why.
@@ -39,6 +58,7 @@ def _show(found: Status) -> None:
             ["open intents", found.open_intents, "calls whose outcome is not known yet"],
             ["dead letters", found.dead_letters, "events that could not be used"],
             ["held", sum(found.held.values()), f"orders as their clinics wish{': ' + held if held else ''}"],
+            ["left behind", found.left_behind, _left_behind(found.left_behind)],
         ],
     )
     for connection in found.connections:
@@ -59,16 +79,23 @@ def _show(found: Status) -> None:
                     tenant.due,
                     tenant.waiting,
                     tenant.failed,
-                    f"{tenant.minute_used}/{tenant.minute_limit}",
-                    f"{tenant.day_used}/{tenant.day_limit}",
-                    _note(tenant.connected, tenant.frozen_seconds, tenant.frozen_reason),
+                    f"{tenant.minute_used}/{tenant.minute_limit}" if tenant.minute_limit else "",
+                    f"{tenant.day_used}/{tenant.day_limit}" if tenant.day_limit else "",
+                    _note(tenant),
                 ]
                 for tenant in found.tenants
             ],
         )
 
 
-def _note(connected: bool, frozen_seconds: float, frozen_reason: str | None) -> str:  # noqa: FBT001 -- a field
-    if not connected:
+def _left_behind(orders: int) -> str:
+    what = "orders saved while synchronisation was off, where it is on now"
+    return f"{what}: hearlink-xero retry --held disabled" if orders else what
+
+
+def _note(tenant: TenantStatus) -> str:
+    if tenant.tenant_id.startswith("-:"):
+        return f"orders of {tenant.organisation_id}"
+    if not tenant.connected:
         return "disconnected"
-    return f"rests {duration(frozen_seconds)} ({frozen_reason})" if frozen_seconds else ""
+    return f"rests {duration(tenant.frozen_seconds)} ({tenant.frozen_reason})" if tenant.frozen_seconds else ""

@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from consumer.console.refusal import Refusal, unusable
 from consumer.console.settings_faults import name_clinics, split_findings
 from consumer.database import load_queries
+from consumer.results import left_behind_count
 from consumer.settings import (
     CATEGORIES,
     FIELDS,
@@ -32,7 +33,10 @@ Document = dict[str, Any]
 
 
 class Effects(msgspec.Struct, frozen=True):
-    """What a change does. Orders: tried again at once · that the next push touches · linked to another tenant.
+    """What a change does.
+
+    Orders: tried again at once · that the next push touches · saved while synchronisation was off, in clinics where it
+    is on then · linked to another tenant.
 
     `impossible` are the faults that it brings about, and that keep it from being saved; `findings` all others.
     """
@@ -42,6 +46,7 @@ class Effects(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     tried_again: int
     to_push: int
+    left_behind: int
     linked_elsewhere: int
 
 
@@ -128,6 +133,7 @@ def make_settings(connection: Connection[Any], wanted: FileSettings, *, actor: s
         findings=findings,
         tried_again=tried_again,
         to_push=counts.to_push,
+        left_behind=left_behind_count(connection, organisation_id),
         linked_elsewhere=counts.linked_elsewhere,
     )
 

@@ -4,7 +4,7 @@ from consumer.database.connection import connect, is_outage
 from consumer.database.crash import crash_point
 from consumer.database.migrations import MigrationError, migrate, pending_migrations
 from consumer.database.queries import Queries, load_queries
-from consumer.database.setback import note_moved_offsets, note_timeline
+from consumer.database.setback import note_server, note_setback
 
 __all__ = [
     "MigrationError",
@@ -14,7 +14,7 @@ __all__ = [
     "is_outage",
     "load_queries",
     "migrate",
-    "note_moved_offsets",
-    "note_timeline",
+    "note_server",
+    "note_setback",
     "pending_migrations",
 ]

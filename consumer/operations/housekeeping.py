@@ -18,8 +18,6 @@ from consumer.sync import intents
 ROUND_SECONDS = 3_600.0
 # Somebody read the log, or the database was away.
 AGAIN_SECONDS = 60.0
-# A thousand calls each. A day's are more than fifty tenants can make at the most, and hundreds do.
-_PRUNINGS = 10
 
 _LOG = structlog.get_logger()
 
@@ -30,6 +28,7 @@ class Housekeeping:
     def __init__(self, connect: Callable[[str], Connection[TupleRow]], retention_months: int) -> None:
         self._connect = connect
         self._retention_months = retention_months
+        self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
         """Go round until `stop` is set.
@@ -37,6 +36,7 @@ class Housekeeping:
         Raises:
             psycopg.Error: the database refuses what it should not: a defect.
         """
+        self._stop = stop
         while not stop.is_set():
             stop.wait(ROUND_SECONDS if self.go_round() else AGAIN_SECONDS)
 
@@ -49,8 +49,7 @@ class Housekeeping:
                 assert now is not None  # noqa: S101 -- it always gives a row
                 kept = keep_months(connection, now=now, retention_months=self._retention_months)
                 forget_old_failures(connection)
-                for _ in range(_PRUNINGS):
-                    intents.prune(connection)
+                calls = self._forget_old_calls(connection)
         except psycopg.Error as error:
             if not is_outage(error):
                 raise
@@ -58,4 +57,13 @@ class Housekeeping:
             return False
         if kept.added or kept.dropped:
             _LOG.info("sync_log_months_kept", added=kept.added, dropped=kept.dropped)
+        if calls:
+            _LOG.info("old_calls_forgotten", calls=calls)
         return True
+
+    def _forget_old_calls(self, connection: Connection[TupleRow]) -> int:
+        """Forget all that are old enough, some at a time: each deletion is short, whatever has gathered."""
+        total = 0
+        while not self._stop.is_set() and (forgotten := intents.prune(connection)):
+            total += forgotten
+        return total

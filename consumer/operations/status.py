@@ -24,8 +24,8 @@ _QUERIES = load_queries(__file__, "status.sql")
 class OrderGroup(msgspec.Struct, frozen=True):
     """Orders of one tenant in one state: due, waiting (see `reason`) or failed.
 
-    `tenant` is `-:organisation` where no call can be made for them. `due_seconds`: how long the oldest has been due;
-    `pending_seconds`: the age of the oldest change that Xero lacks. `reason` says what waiting ones wait for:
+    `tenant` is `-:organisation` where no call can be made for them, nor ever was. `due_seconds`: since when the oldest
+    is due; `pending_seconds`: the age of the oldest change that Xero lacks. `reason` says what waiting ones wait for:
     connection, limit, retry, in_doubt, settings, or pause (an order that is edited again and again).
     """
 
@@ -113,7 +113,7 @@ class Gauges(msgspec.Struct, frozen=True):
 
 
 class TenantStatus(msgspec.Struct, frozen=True):
-    """One tenant in `status`."""
+    """One tenant in `status`, or what no tenant of an organisation has: `tenant_id` is then `-:organisation`."""
 
     organisation_id: str
     tenant_id: str
@@ -148,6 +148,8 @@ class Status(msgspec.Struct, frozen=True):
     waiting_for: dict[str, int]
     # Orders that wait for a person, as their clinic wishes: manual, disabled.
     held: dict[str, int]
+    # Orders saved while synchronisation was off, in clinics where it is on now: nothing sends them by itself.
+    left_behind: int
     oldest_due_seconds: float | None
     open_intents: int
     set_aside: int
@@ -177,6 +179,7 @@ def read_status(connection: Connection[Any], configuration: Configuration, budge
     unread, reason = _unread(connection, configuration)
     gauges = read_gauges(connection)
     held: dict[str, int] = dict(connection.execute(_QUERIES["held"]).fetchall())
+    left_behind = held.pop("left_behind", 0)
     usages = budget.usages(connection, [tenant.tenant_id for tenant in gauges.tenants])
     requests = None if unread is None else unread[configuration.topics.retry]
     waiting_for: dict[str, int] = {}
@@ -193,13 +196,17 @@ def read_status(connection: Connection[Any], configuration: Configuration, budge
         unread_requests=requests,
         waiting_for=waiting_for,
         held=held,
+        left_behind=left_behind,
         oldest_due_seconds=_longest(gauges.orders, "due"),
         open_intents=sum(tenant.intents for tenant in gauges.intents),
         set_aside=gauges.outbox.set_aside,
         open_problems=sum(problem.problems for problem in gauges.problems),
         dead_letters=sum(gauges.dead_letters.values()),
         connections=gauges.connections,
-        tenants=[_tenant_status(usages[tenant.tenant_id], gauges, tenant) for tenant in gauges.tenants],
+        tenants=[
+            *(_tenant_status(usages[tenant.tenant_id], gauges, tenant) for tenant in gauges.tenants),
+            *(_tenant_status(None, gauges, tenant) for tenant in _without_tenant(gauges)),
+        ],
     )
 
 
@@ -257,7 +264,24 @@ def _longest(groups: list[OrderGroup], state: str) -> float | None:
     return max(seconds, default=None)
 
 
-def _tenant_status(usage: BudgetUsage, gauges: Gauges, tenant: TenantState) -> TenantStatus:
+def _without_tenant(gauges: Gauges) -> list[TenantState]:
+    """Return a stand-in for each place that has orders and is no known tenant: no order is in the totals alone."""
+    known = {(tenant.organisation_id, tenant.tenant_id) for tenant in gauges.tenants}
+    places = sorted({(group.organisation_id, group.tenant) for group in gauges.orders} - known)
+    return [
+        TenantState(
+            organisation_id=organisation_id,
+            tenant_id=tenant_id,
+            name="no tenant" if tenant_id.startswith("-:") else "no longer listed by Xero",
+            connected=False,
+            frozen_seconds=None,
+            frozen_reason=None,
+        )
+        for organisation_id, tenant_id in places
+    ]
+
+
+def _tenant_status(usage: BudgetUsage | None, gauges: Gauges, tenant: TenantState) -> TenantStatus:
     groups = [
         group
         for group in gauges.orders
@@ -273,10 +297,10 @@ def _tenant_status(usage: BudgetUsage, gauges: Gauges, tenant: TenantState) -> T
         failed=sum(group.orders for group in groups if group.state == "failed"),
         oldest_due_seconds=_longest(groups, "due"),
         open_intents=sum(entry.intents for entry in gauges.intents if entry.tenant == tenant.tenant_id),
-        minute_used=usage.minute_used,
-        minute_limit=usage.minute_limit,
-        day_used=usage.day_used,
-        day_limit=usage.day_limit,
+        minute_used=usage.minute_used if usage else 0,
+        minute_limit=usage.minute_limit if usage else 0,
+        day_used=usage.day_used if usage else 0,
+        day_limit=usage.day_limit if usage else 0,
         frozen_seconds=tenant.frozen_seconds or 0.0,
         frozen_reason=tenant.frozen_reason if tenant.frozen_seconds else None,
     )

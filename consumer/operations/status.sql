@@ -4,6 +4,9 @@
 with counted as (
     select
         organisation_id, clinic_id, hold,
+        -- What nothing makes due stays with the tenant that it was last tried for, also where its clinic was switched
+        -- off since. What is due is under the tenant that serves it.
+        case when due_at is null then tenant_id end as last_tenant,
         case when due_at <= now() then 'now' when due_at is not null then 'later' else 'never' end as due,
         priority = 0 as urgent,
         count(*) as orders,
@@ -12,12 +15,14 @@ with counted as (
     from orders
     where due_at is not null
        or hold in ('problem', 'connection', 'settings', 'limit', 'retry', 'in_doubt')
-    group by 1, 2, 3, 4, 5
+    group by 1, 2, 3, 4, 5, 6
 ),
 placed as (
     select
         counted.*,
-        coalesce(case when s.synchronisation_enabled then s.tenant_id end, '-:' || counted.organisation_id) as tenant
+        coalesce(
+            case when s.synchronisation_enabled then s.tenant_id end, last_tenant, '-:' || counted.organisation_id
+        ) as tenant
     from counted
     left join clinic_settings s using (organisation_id, clinic_id)
 ),
@@ -74,7 +79,20 @@ where i.state = 'open'
 group by 1, 2
 
 -- name: held
-select hold, count(*) from orders where hold in ('manual', 'disabled') group by hold
+-- What was saved while synchronisation was off, in clinics where it is on now, is nobody's wish.
+with counted as (
+    select organisation_id, clinic_id, hold, count(*) as orders
+    from orders
+    where hold in ('manual', 'disabled')
+    group by 1, 2, 3
+)
+select
+    case when c.hold = 'disabled' and s.synchronisation_enabled then 'left_behind' else c.hold end as held,
+    sum(c.orders)::int8 as orders
+from counted c
+left join clinic_settings s using (organisation_id, clinic_id)
+group by 1
+order by 1
 
 -- name: intents
 select

@@ -14,20 +14,26 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka.admin import AdminClient
 from psycopg import Connection
 
-from consumer.database import crash_point, load_queries
+from consumer.database import crash_point, load_queries, note_setback
 from consumer.projection.errors import OffsetLostError
 
 _QUERIES = load_queries(__file__, "queries.sql")
 _LOG = structlog.get_logger()
 _KAFKA_SECONDS = 10.0
+# A comparison that can be done without keeps nobody waiting for long.
+_COMMITTED_SECONDS = 5.0
 
 
 class Watermarks(NamedTuple):
-    """What the log of a partition holds: offsets from `low` to before `high`; and its topic's id, where known."""
+    """What the log of a partition holds: offsets from `low` to before `high`; and its topic's id, where known.
+
+    `committed` is the next offset as the group last committed it to Kafka; None where it never did, or can't be asked.
+    """
 
     low: int
     high: int
     topic_id: str | None
+    committed: int | None = None
 
 
 @dataclass(eq=False)
@@ -78,16 +84,25 @@ class Claimer:
             KafkaException: the brokers don't answer.
         """
         topic_ids = self._topic_ids({partition.topic for partition in partitions})
+        committed = _committed(consumer, partitions)
         found = {}
         for partition in partitions:
+            key = (partition.topic, partition.partition)
             low, high = consumer.get_watermark_offsets(partition, timeout=_KAFKA_SECONDS)
-            found[partition.topic, partition.partition] = Watermarks(low, high, topic_ids.get(partition.topic))
+            found[key] = Watermarks(low, high, topic_ids.get(partition.topic), committed.get(key))
         return found
 
     def claim(
-        self, connection: Connection[Any], watermarks: Mapping[tuple[str, int], Watermarks]
+        self,
+        connection: Connection[Any],
+        watermarks: Mapping[tuple[str, int], Watermarks],
+        *,
+        after_setback: bool = False,
     ) -> dict[tuple[str, int], Claim]:
         """Claim the partitions of `watermarks`; one that no one ever claimed begins where its log does.
+
+        `after_setback`: Postgres was seen to stand behind where we had left it. What the group committed to Kafka tells
+        the same of a time in which nobody watched: it is committed after Postgres, so whatever is ahead was lost there.
 
         Raises:
             OffsetLostError: the log doesn't have what comes next; nothing was claimed.
@@ -106,6 +121,9 @@ class Claimer:
                     "topic_ids": [watermarks[key].topic_id for key in keys],
                 },
             ).fetchall()
+            ahead = _ahead({(row[0], row[1]): row[2] for row in rows}, watermarks)
+            if after_setback or ahead:
+                note_setback(connection, "offsets" if after_setback else "group")
             for topic, partition, next_offset, epoch, topic_id in rows:
                 log = watermarks[topic, partition]
                 position = next_offset
@@ -114,6 +132,13 @@ class Claimer:
                     position = self._begin_anew(connection, topic, partition, log, fault)
                 claims[topic, partition] = Claim(topic, partition, epoch, position, position, log.high)
         crash_point("projection.after_claim")
+        if ahead and not after_setback:
+            _LOG.warning(
+                "postgres_is_behind_its_group",
+                partitions=ahead,
+                action="Postgres lost what was committed: events are read again from where it stands, and orders from "
+                "before are looked up in Xero before they are sent",
+            )
         return claims
 
     def _begin_anew(self, connection: Connection[Any], topic: str, partition: int, log: Watermarks, fault: str) -> int:
@@ -142,6 +167,33 @@ class Claimer:
         except KafkaException as error:
             _LOG.warning("topic_id_unknown", topics=sorted(topics), error=str(error))
         return ids
+
+
+def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:
+    """Return what the group committed; brokers that don't tell it cost that comparison, no more."""
+    try:
+        answers = consumer.committed(partitions, timeout=_COMMITTED_SECONDS)
+    except KafkaException as error:
+        _LOG.warning(
+            "committed_offsets_unknown",
+            error=str(error),
+            action="going on from where Postgres stands; whether it lost something can't be told from Kafka",
+        )
+        return {}
+    return {
+        (answer.topic, answer.partition): answer.offset
+        for answer in answers
+        if answer.error is None and answer.offset >= 0
+    }
+
+
+def _ahead(stored: Mapping[tuple[str, int], int], watermarks: Mapping[tuple[str, int], Watermarks]) -> list[str]:
+    """Name the partitions of which Kafka knows more commits than Postgres does, also those that are new to it."""
+    return [
+        f"{topic}[{partition}]@{next_offset}<{committed}"
+        for (topic, partition), next_offset in stored.items()
+        if (committed := watermarks[topic, partition].committed) is not None and committed > next_offset
+    ]
 
 
 def _fault(log: Watermarks, next_offset: int, topic_id: str | None) -> str | None:

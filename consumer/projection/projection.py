@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from psycopg import Connection
 
 from consumer.contract import Decoder, Encoder, MessageDecoder, RegistryUnavailableError
-from consumer.database import connect, is_outage, note_moved_offsets, note_timeline
+from consumer.database import connect, is_outage, note_server
 from consumer.projection.batch import Batch, Reader
 from consumer.projection.brake import Brake
 from consumer.projection.claims import Claim, Claimer
@@ -279,7 +279,7 @@ class Projection:
     def _own_connection(self) -> Connection[Any]:
         if self._connection is None:
             self._connection = connect(self._settings.database_url, name="projection claims")
-            note_timeline(self._connection)
+            note_server(self._connection)
         return self._connection
 
     def _forget_connection(self) -> None:
@@ -314,10 +314,7 @@ class Projection:
             try:
                 watermarks = self._claimer.look(consumer, partitions)
                 part = "postgres"
-                connection = self._own_connection()
-                if after_setback:
-                    note_moved_offsets(connection)
-                return self._claimer.claim(connection, watermarks)
+                return self._claimer.claim(self._own_connection(), watermarks, after_setback=after_setback)
             except (KafkaException, psycopg.Error) as error:
                 if isinstance(error, psycopg.Error) and not is_outage(error):
                     raise

@@ -10,7 +10,14 @@ from consumer.results.publisher import Delivery, Publication, Publisher, produce
 from consumer.results.relay import Relay, RelayMetrics
 from consumer.results.retention import KeptMonths, keep_months
 from consumer.results.retry import Rung, produce_retries, request_retry, ring
-from consumer.results.retry_selection import RetryCandidate, RetrySelection, operator_requests, retry_candidates
+from consumer.results.retry_selection import (
+    RetryCandidate,
+    RetrySelection,
+    left_behind_count,
+    operator_requests,
+    retry_candidates,
+    still_off_count,
+)
 from consumer.results.sync_log import EncodeLogEntry, LogEntry, Operation, Outcome, Trigger, record, record_skips
 
 __all__ = [
@@ -45,6 +52,7 @@ __all__ = [
     "Trigger",
     "close_problems_without_orders",
     "keep_months",
+    "left_behind_count",
     "load_catalogue",
     "log_counts",
     "log_entries",
@@ -60,6 +68,7 @@ __all__ = [
     "retry_candidates",
     "ring",
     "set_aside_count",
+    "still_off_count",
     "topic_names",
     "unpublished_count",
 ]

@@ -109,8 +109,12 @@ class Conclusions:
         self._minutes.log(entry, problem)
 
     def disconnected(self, job: Job) -> None:
-        """Say it once for each order, not once for each attempt."""
+        """Say it to each person who asks, else once for each order, not once for each attempt."""
         problem = self._services.catalogue.local("xero_disconnected")
-        if job.row.problem_code != problem.code:
+        row = job.row
+        # A request lifts the hold and asks for the newest revision. One that was told already is behind with the next
+        # event, and what brings a waiting order's time forward leaves it held.
+        asked_now = row.requested_revision == row.revision and row.hold != Hold.CONNECTION
+        if row.problem_code != problem.code or asked_now:
             self._tell(job, problem)
         self.finish(job, Ending(hold=Hold.CONNECTION, free_attempt=True, problem=problem))

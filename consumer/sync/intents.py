@@ -170,9 +170,9 @@ def load_open_intents(connection: Connection[Any], tenant_id: str) -> list[OpenI
     ]
 
 
-def prune(connection: Connection[Any]) -> None:
-    """Forget calls that were settled a month ago."""
-    connection.execute(_QUERIES["prune"])
+def prune(connection: Connection[Any]) -> int:
+    """Forget calls that were settled a month ago, a thousand at most; return how many."""
+    return connection.execute(_QUERIES["prune"]).rowcount
 
 
 def _detail(step: Step) -> str:

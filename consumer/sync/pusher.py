@@ -12,7 +12,7 @@ import psycopg
 import structlog
 from psycopg import Connection
 
-from consumer.database import connect, is_outage, note_timeline
+from consumer.database import connect, is_outage, note_server
 from consumer.sync import queue
 from consumer.sync.lease import Lease, LeaseLostError, Presence, acquire
 from consumer.sync.linger import linger_seconds
@@ -110,7 +110,7 @@ class Pusher:
         while not self._stop.is_set():
             try:
                 with connect(self._database_url, name=name) as connection:
-                    note_timeline(connection)
+                    note_server(connection)
                     while not self._stop.is_set():
                         self.last_round = time.monotonic()
                         wait_seconds = self._round(connection, presence, name)

@@ -7,7 +7,7 @@ import pytest
 
 from consumer.cli.application import INTERRUPTED
 from consumer.orders import ChangeKind
-from tests.cli.service import Service
+from tests.cli.service import Service, settings_text
 from tests.sync.books import invoice
 
 pytestmark = pytest.mark.timeout(180)
@@ -78,6 +78,40 @@ def test_retry_wants_to_know_which_orders(office: Service) -> None:
     answer = office.run("retry", "--order", "nobodys-order")
     assert answer.code == 1
     assert "nobodys-order" in answer.err
+
+
+def test_what_was_saved_while_synchronisation_was_off_goes_when_it_is_asked_for(office: Service) -> None:
+    office.apply_settings(office.tenant_id, synchronisation_enabled=False)
+    try:
+        office.send_invoice("off-1")
+        office.send_invoice("off-2")
+        found = office.wait_until_quiet()
+        assert (found["held"], found["left_behind"]) == ({"disabled": 2}, 0)
+        refused = office.run("retry", "--held", "--clinic", "clinic-1")
+        assert refused.code == 1
+        assert "off in the clinics of 2 orders" in refused.err
+    finally:
+        path = office.folder / "settings.toml"
+        path.write_text(settings_text(office.tenant_id), encoding="utf-8")
+        dry = office.expect("settings", "apply", str(path), "--dry-run", "--json").json
+        applied = office.expect("settings", "apply", str(path))
+    assert (dry["left_behind"], dry["tried_again"]) == (2, 0)
+    command = "hearlink-xero retry --held disabled --organisation org-1"
+    assert "2 orders were saved while synchronisation was off, in clinics where it is on." in applied.out
+    assert f"They do not go by themselves: {command}\n" in applied.out
+    found = office.wait_until_quiet()
+    assert (found["held"], found["left_behind"]) == ({}, 2)
+    assert "--held disabled" in office.expect("status").out
+    assert office.run("retry", "--held", "--failed").code == 2
+    dry = office.expect("retry", "--held", "--organisation", "org-1", "--dry-run", "--json").json
+    assert ([order["order_id"] for order in dry["orders"]], dry["requested"], dry["still_off"]) == (
+        ["off-1", "off-2"],
+        0,
+        0,
+    )
+    assert "2 orders were requested." in office.expect(*command.split()[1:]).out
+    assert office.wait_for_status(lambda status: status["left_behind"] == 0 and status["due"] == 0)["held"] == {}
+    assert office.expect("logs", "--order", "off-1", "--limit", "1", "--json").lines[0]["outcome"] == "succeeded"
 
 
 def test_a_plan_shows_fields_and_keeps_the_patients_data(office: Service) -> None:

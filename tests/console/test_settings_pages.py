@@ -148,6 +148,18 @@ def test_what_failed_for_the_settings_is_counted_and_tried_again(visitor: Visito
     assert [row["outcome"] for row in read_books.log("order-2")][-1] == "succeeded"
 
 
+def test_what_was_saved_while_synchronisation_was_off_is_counted_with_what_sends_it(
+    visitor: Visitor, read_books: Books
+) -> None:
+    read_books.settings(synchronisation_enabled=False)
+    read_books.save_invoice("order-2")
+    read_books.push()
+    text = preview(visitor, {**defaults_form(visitor), "synchronisation_enabled": "on"})
+    assert "in clinics where it is on then: <strong>1</strong>" in text
+    assert "<code>hearlink-xero retry --held disabled --organisation org-1</code>" in text
+    assert "--held" not in preview(visitor, defaults_form(visitor, mode="manual"))
+
+
 def test_what_can_not_work_is_not_saved(visitor: Visitor, read_books: Books) -> None:
     before = organisation(read_books)
     form = defaults_form(visitor, services_revenue_account="310", payment_account="200", services_tax_type="INPUT2")

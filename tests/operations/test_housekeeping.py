@@ -40,7 +40,7 @@ def test_calls_whose_outcome_is_long_known_are_forgotten(
                     - case idempotency_key when 'key-old' then interval '31 days' when 'key-young' then '29 days' end
             """
         )
-        # More than go at once.
+        # Many times what goes at once, as after a long time without a round.
         connection.execute(
             """
             insert into xero_intent (
@@ -48,7 +48,7 @@ def test_calls_whose_outcome_is_long_known_are_forgotten(
                 settled_at
             )
             select 'tenant-1', 'org-1', 1, 'x', 'PUT', '/', 'many-' || n, '', 'settled', now() - interval '1 year'
-            from generate_series(1, 2500) n
+            from generate_series(1, 12500) n
             """
         )
         assert Housekeeping(opens, 84).go_round()

@@ -101,6 +101,8 @@ def test_status_names_what_it_counts_also_without_kafka(connection: Connection[A
     insert_order(connection, "later", "1 hour", hold="retry")
     insert_order(connection, "failed", hold="problem")
     insert_order(connection, "manual", hold="manual")
+    insert_order(connection, "left-behind", hold="disabled")
+    insert_order(connection, "still-off", hold="disabled", organisation_id="org-2")
     insert(connection, "outbox", topic="sync_log")
     insert(connection, "outbox", topic="sync_log", set_aside_at="2026-10-01T00:00:00Z")
     insert(connection, "dead_letter", topic="orders", partition=0, offset=1, reason="undecodable", detail="")
@@ -118,9 +120,28 @@ def test_status_names_what_it_counts_also_without_kafka(connection: Connection[A
     assert "Kafka doesn't answer" in str(found.lag_reason)
     assert (found.due, found.waiting, found.failed, found.unpublished) == (1, 1, 1, 1)
     assert found.waiting_for == {"retry": 1}
-    assert found.held == {"manual": 1}
+    assert (found.held, found.left_behind) == ({"manual": 1, "disabled": 1}, 1)
     assert (found.set_aside, found.dead_letters, found.open_problems) == (1, 1, 1)
     assert found.oldest_due_seconds == pytest.approx(3_600, abs=60)
     (tenant,) = found.tenants
     assert (tenant.tenant_id, tenant.due, tenant.waiting, tenant.failed) == (TENANT, 1, 1, 1)
     assert (tenant.minute_limit, tenant.day_limit) == (60, 1_000)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_failed_stays_with_its_tenant_when_its_clinic_is_switched_off(
+    connection: Connection[Any], offline: Configuration
+) -> None:
+    insert_organisation(connection)
+    for number in range(4):
+        insert_order(connection, f"tried-{number}", hold="problem", tenant_id=TENANT)
+    insert_order(connection, "elsewhere", hold="problem", tenant_id="tenant-of-old")
+    insert_order(connection, "never-tried", hold="problem")
+    connection.execute("update organisation set synchronisation_enabled = false")
+    found = read_status(connection, offline, Budget(calls_per_minute=60, calls_per_day=1_000))
+    assert found.failed == 6
+    assert [(tenant.tenant_id, tenant.name, tenant.failed) for tenant in found.tenants] == [
+        (TENANT, "Harbour Hearing", 4),
+        ("-:org-1", "no tenant", 1),
+        ("tenant-of-old", "no longer listed by Xero", 1),
+    ]

@@ -14,6 +14,7 @@ from consumer.results import (
     Outcome,
     Publisher,
     RetrySelection,
+    left_behind_count,
     load_catalogue,
     open_problem,
     operator_requests,
@@ -22,6 +23,7 @@ from consumer.results import (
     record,
     request_retry,
     retry_candidates,
+    still_off_count,
     unpublished_count,
 )
 from consumer.sandbox.broker import Broker
@@ -140,6 +142,55 @@ def test_orders_are_chosen_by_what_failed(
     assert [f"order-{number}" for number in found] == [
         candidate.order_id for candidate in retry_candidates(connection, selection)
     ]
+
+
+@pytest.fixture
+def held(connection: Connection[Any], insert_order: InsertOrder) -> None:
+    """Orders that wait for a person: in a clinic that is on, in one that is off, and where there are no settings."""
+    for clinic_id in ("clinic-1", "clinic-2"):
+        connection.execute("insert into clinic (organisation_id, clinic_id) values ('org-1', %s)", [clinic_id])
+    connection.execute(
+        "insert into organisation (organisation_id, synchronisation_enabled, mode) values ('org-1', true, 'auto')"
+    )
+    connection.execute(
+        "insert into clinic_override (organisation_id, clinic_id, synchronisation_enabled)"
+        " values ('org-1', 'clinic-2', false)"
+    )
+    insert_order("order-1", hold="disabled", occurred_at=NOW)
+    insert_order("order-2", hold="disabled", occurred_at=NOW - timedelta(days=2))
+    insert_order("order-3", hold="manual", occurred_at=NOW)
+    insert_order("order-4", hold="disabled", clinic_id="clinic-2", occurred_at=NOW)
+    insert_order("order-5", hold="disabled", organisation_id="org-2", occurred_at=NOW - timedelta(days=2))
+    insert_order("order-6", hold="problem")
+    insert_order("order-7")
+
+
+@pytest.mark.parametrize(
+    ("selection", "found", "still_off"),
+    [
+        (RetrySelection(held=("disabled", "manual")), [1, 2, 3], 2),
+        (RetrySelection(held=("disabled",)), [1, 2], 2),
+        (RetrySelection(held=("manual",)), [3], 0),
+        (RetrySelection(held=("disabled",), since=NOW - timedelta(days=1)), [1], 1),
+        (RetrySelection(held=("disabled",), clinic_id="clinic-2"), [], 1),
+        (RetrySelection(held=("disabled",), organisation_id="org-1"), [1, 2], 1),
+        (RetrySelection(), [6], 0),
+    ],
+)
+@pytest.mark.usefixtures("held")
+def test_what_waits_for_a_person_is_chosen_where_synchronisation_is_on(
+    connection: Connection[Any], selection: RetrySelection, found: list[int], still_off: int
+) -> None:
+    assert [candidate.order_id for candidate in retry_candidates(connection, selection)] == [
+        f"order-{number}" for number in found
+    ]
+    assert still_off_count(connection, selection) == still_off
+
+
+@pytest.mark.usefixtures("held")
+def test_orders_saved_while_synchronisation_was_off_are_counted_where_it_is_on(connection: Connection[Any]) -> None:
+    assert left_behind_count(connection, "org-1") == 2
+    assert left_behind_count(connection, "org-2") == 0
 
 
 def test_a_candidate_says_why_it_stands_as_it_does(connection: Connection[Any], orders: int) -> None:

@@ -8,12 +8,10 @@ class TestDisconnected:
         books.save_invoice("order-1")
         books.push()
         books.simulator.control.disconnect(books.tenant_id)
-        for order_id in ("order-1", "order-2"):
-            books.save_payment(order_id)
-            books.save_invoice(order_id)
-        books.push()
-        for _ in range(2):
-            books.retry("order-1", "order-2")
+        for _ in range(3):
+            for order_id in ("order-1", "order-2"):
+                books.save_payment(order_id)
+                books.save_invoice(order_id)
             books.push()
         rows = books.failures()
         assert [row["message"] for row in rows] == ["Xero is disconnected"] * 2
@@ -23,6 +21,32 @@ class TestDisconnected:
         books.push()
         assert len(books.payments()) == 2
         assert books.open_problems() == []
+
+    def test_who_asks_is_told_each_time_and_what_waits_for_nobody_is_not(self, books: Books) -> None:
+        books.save_invoice()
+        books.push()
+        books.simulator.control.disconnect(books.tenant_id)
+        books.save_payment()
+        books.push()
+        assert [row["trigger"] for row in books.failures()] == ["auto"]
+        for count in (2, 3):
+            books.retry()
+            books.push()
+            assert [row["trigger"] for row in books.failures()] == ["auto", *["retry"] * (count - 1)]
+            # The request is not answered yet: what comes by itself meanwhile is no request.
+            books.save_payment(amount=f"{count}.0000")
+            books.push()
+            books.connection.execute("update orders set due_at = now()")
+            books.push()
+            assert len(books.failures()) == count
+        assert books.failures()[-1]["actor"] == "operator-1"
+        books.request_sync()
+        books.push()
+        assert [row["message"] for row in books.failures()] == ["Xero is disconnected"] * 4
+        books.reconnect()
+        books.push()
+        assert [amount for _, amount in books.payments()] == [3.0]
+        assert (books.order()["requested_revision"], books.open_problems()) == (None, [])
 
     def test_manual_clinics_wait_for_who_asks(self, books: Books) -> None:
         books.settings(mode="manual")
