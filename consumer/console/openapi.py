@@ -84,7 +84,7 @@ def _operation(route: GuardedRoute) -> dict[str, Any]:
     ]
     if (route.method, route.path) == ("GET", "/log"):
         parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in _LOG_PARAMETERS.items()]
-    status = "202" if route.method == "POST" and route.path.endswith(("/sync", "/retry")) else "200"
+    status = "202" if route.method == "POST" and route.path.startswith(("/sync/", "/retry")) else "200"
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,

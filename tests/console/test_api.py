@@ -76,10 +76,10 @@ def test_problems_state_and_orders(visitor: Visitor) -> None:
         "contact",
         "invoice",
     ]
-    timeline = visitor.api("/orders/order-3/timeline").json()
+    timeline = visitor.api("/timeline/order-3").json()
     assert {"event", "call", "answer", "log"} <= {moment["kind"] for moment in timeline["moments"]}
     assert visitor.api("/orders/none").status_code == 404
-    assert visitor.api("/orders/none/plan").status_code == 404
+    assert visitor.api("/plan/none").status_code == 404
 
 
 def test_a_problem_is_retried_as_a_whole(visitor: Visitor, busy_books: Books, assembly: Assembly) -> None:
@@ -194,7 +194,7 @@ def test_a_retry_is_found_by_each_of_its_orders(visitor: Visitor, busy_books: Bo
         ("retry_filter", ["order-3", "order-4"]),
         ("retry_order", ["order-3"]),
     ]
-    moments = visitor.api("/orders/order-3/timeline").json()["moments"]
+    moments = visitor.api("/timeline/order-3").json()["moments"]
     acts = [moment["text"] for moment in moments if moment["kind"] == "act"]
     assert [act.partition(",")[0] for act in acts] == [
         "local user: retry problem",
