@@ -69,6 +69,10 @@ class Visitor:
             **more,
         )
 
+    def seen_settings(self) -> dict[str, str]:
+        """What a PUT of settings says: that one has seen those of now."""
+        return {"If-Match": self.api("/settings").headers["ETag"]}
+
 
 _SETTINGS: dict[str, Any] = {
     "synchronisation_enabled": True,
