@@ -1,5 +1,7 @@
 """Errors of all rooms as one sentence each, with the exit code that tells scripts what kind it is."""
 
+import errno
+
 import psycopg
 from confluent_kafka import KafkaError, KafkaException
 from psycopg import errors
@@ -28,6 +30,8 @@ from consumer.xero import (
     XeroError,
 )
 
+# Standard output, or a file that was asked for, takes no more.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 _MISUSED = (AddressError, AppRefusedError, ConfigurationError, SettingsError, TokenKeyError)
 _UNREACHABLE = (
     KafkaUnreachableError,
@@ -71,6 +75,8 @@ def describe(error: Exception) -> Failure:
         return _database(error)
     if isinstance(error, KafkaException):
         return _kafka(error)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Failure(f"What is to be shown can't be written: {error.strerror}.", FAILED)
     return Failure(
         f"A defect: {type(error).__name__}: {error_text(error)}. Run it again with --debug before the command and "
         "report what it shows.",

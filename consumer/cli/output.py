@@ -1,5 +1,8 @@
 """How commands print: JSON for programs, tables for people."""
 
+import json
+import re
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,17 +16,25 @@ from rich.table import Table
 _SECONDS_A_MINUTE, _SECONDS_AN_HOUR, _SECONDS_A_DAY = 60, 3_600, 86_400
 # Where output isn't a terminal, lines are not cut to 80 characters.
 _WIDE = 200
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document; structs, times and enumerations as msgspec writes them."""
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    echo_json(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
 
 
 def print_json_lines(documents: Iterable[Any]) -> None:
     """Print one JSON document a line."""
     for document in documents:
-        click.echo(msgspec.json.encode(document).decode())
+        echo_json(msgspec.json.encode(document).decode())
+
+
+def echo_json(text: str) -> None:
+    """Print JSON; where standard output takes ASCII alone, letters beyond it are escaped, which says the same."""
+    if not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf"):
+        text = _BEYOND_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    click.echo(text)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -21,6 +21,13 @@ pytestmark = pytest.mark.timeout(180)
 NOWHERE = "postgresql://someone:geheim@127.0.0.1:1/nothing"
 
 
+def shell(line: str, service: Service) -> subprocess.CompletedProcess[str]:
+    """Run a line of the shell; it fails where a part of a pipeline does."""
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], env=service.environment, capture_output=True, text=True, check=False
+    )
+
+
 def test_every_command_loads_and_explains_itself() -> None:
     context = click.Context(cli)
     for name in cli.list_commands(context):
@@ -54,7 +61,23 @@ def test_help_is_quick_because_it_loads_nothing() -> None:
         (["logs", "--since", "soon"], {}, 2, "no time"),
         (["run"], {"TOKEN_ENCRYPTION_KEYS": ""}, 2, "TOKEN_ENCRYPTION_KEYS is not set"),
         (["run", "--only", "push"], {"XERO_CLIENT_ID": ""}, 2, "XERO_CLIENT_ID is not set"),
-        (["connect", "--organisation", "org-1", "--listen", "nowhere"], {}, 1, "migrate"),
+        (["connect", "--organisation", "org-1", "--listen", "nowhere"], {}, 2, "--listen is 'nowhere'"),
+        (["connect", "--organisation", "org-1", "--listen", "127.0.0.1:99999"], {}, 2, "must be HOST:PORT"),
+        (["connect", "--organisation", "org-1", "--timeout", "-1"], {}, 2, "no number of seconds"),
+        (["logs", "--since", "999999d"], {}, 2, "'999999d' ago there was no calendar"),
+        (["status"], {"HEARLINK_URL": "http://[::1"}, 2, "HEARLINK_URL is"),
+        (["status"], {"XERO_API_URL": "https://geheim@[bad"}, 2, "XERO_API_URL can't be used"),
+        (["status"], {"XERO_REDIRECT_URI": "http://localhost:99999/x"}, 2, "XERO_REDIRECT_URI is"),
+        (["status"], {"SCHEMA_REGISTRY_URL": "http://one,nowhere"}, 2, "SCHEMA_REGISTRY_URL is 'nowhere'"),
+        (["status"], {"HTTP_ADDRESS": "127.0.0.1:²"}, 2, "HTTP_ADDRESS is"),
+        (["status"], {"HTTP_ADDRESS": "a..b:80"}, 2, "HTTP_ADDRESS is"),
+        (["status"], {"XERO_CALLS_PER_DAY": "9" * 5_000}, 2, "XERO_CALLS_PER_DAY is"),
+        (["sync", "order-1", "--wait", "--timeout", "nan"], {}, 2, "no number of seconds"),
+        (["sync", "order-1", "--wait", "--timeout", "-1"], {}, 2, "no number of seconds"),
+        (["dead-letters", "drop", "9" * 20, "--reason", "x"], {}, 2, "not in the range"),
+        (["dead-letters", "replay", "9" * 20], {}, 2, "not in the range"),
+        (["console"], {"DATABASE_URL": NOWHERE}, 3, "Postgres can't be reached"),
+        (["console"], {}, 1, "hearlink-xero migrate"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_an_exit_code(
@@ -64,6 +87,7 @@ def test_a_mistake_is_one_sentence_and_an_exit_code(
     assert answer.code == code, answer
     assert words in answer.err
     assert "Traceback" not in answer.err
+    assert "defect" not in answer.err
     assert "geheim" not in answer.err + answer.out
 
 
@@ -169,16 +193,40 @@ def test_a_problem_that_does_not_exist_is_not_retried(service: Service) -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(blank_service: Service) -> None:
-    pipeline = f"{sys.executable} -m consumer metrics --markdown | head -n 1"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", pipeline],
-        env=blank_service.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = shell(f"{sys.executable} -m consumer metrics --markdown | head -n 1", blank_service)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        # By rich, by click while it reads the arguments, and by a command itself.
+        ("metrics | head -c 0", 0, ""),
+        ("--help | head -c 0", 0, ""),
+        ("completion bash | head -c 0", 0, ""),
+        ("metrics >&-", 1, "Standard output is closed"),
+        ("metrics >/dev/full", 1, "No space left on device"),
+    ],
+)
+def test_an_output_that_takes_nothing_is_told(blank_service: Service, line: str, code: int, words: str) -> None:
+    done = shell(f"{sys.executable} -m consumer {line}", blank_service)
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, code), done.stderr
+    assert words in done.stderr
+    assert "defect" not in done.stderr
+
+
+def test_an_output_of_ascii_alone_takes_everything(service: Service) -> None:
+    service.expect("migrate")
+    path = service.folder / "é.toml"
+    path.write_text('[organisation]\nid = "Müller"\nmode = "manual"\n', encoding="utf-8")
+    service.expect("settings", "apply", str(path))
+    for locale in ({"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}):
+        shown = service.run_apart("settings", "show", environment=locale)
+        assert (shown.code, shown.err) == (0, "")
+        assert "M?ller: defaults" in shown.out
+        (found,) = service.run_apart("settings", "show", "--json", environment=locale).json
+        assert found["organisation_id"] == "Müller"
 
 
 def test_tokens_move_to_a_new_key(service: Service) -> None:
