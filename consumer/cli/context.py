@@ -13,7 +13,7 @@ import click
 
 from consumer.configuration import Configuration, read_configuration
 from consumer.operations.assembly import Assembly
-from consumer.operations.logs import configure_logs
+from consumer.operations.logs import LIBRDKAFKA_LOGGERS, configure_logs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,7 +29,8 @@ def configuration() -> Configuration:
     """Read the environment, and show logs on standard error from warnings on unless LOG_LEVEL says otherwise."""
     configure_logs({"LOG_LEVEL": "warning", **{name: value for name, value in os.environ.items() if value}})
     # What Kafka's client complains of while it tries, the command says in its own words if it comes to nothing.
-    logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
+    for name in LIBRDKAFKA_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return read_configuration(os.environ)
 
 

@@ -11,7 +11,7 @@ from consumer.configuration import ConfigurationError
 from consumer.contract import JsonEventError, RegistryUnavailableError, SchemaFolderError
 from consumer.database import MigrationError, is_outage
 from consumer.operations.health import AddressError
-from consumer.operations.kafka import KafkaUnreachableError, NotDeliveredError
+from consumer.operations.kafka import KafkaUnreachableError, MissingTopicError, NotDeliveredError
 from consumer.operations.logs import error_text
 from consumer.operations.process import NotReadyError, RoleFailedError
 from consumer.projection import ProjectionError
@@ -32,6 +32,9 @@ from consumer.xero import (
 
 # Standard output, or a file that was asked for, takes no more.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+_AWAY = frozenset(
+    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}  # noqa: SLF001 -- their names
+)
 _MISUSED = (AddressError, AppRefusedError, ConfigurationError, SettingsError, TokenKeyError)
 _UNREACHABLE = (
     KafkaUnreachableError,
@@ -44,6 +47,7 @@ _UNREACHABLE = (
 )
 _FAILED = (
     MigrationError,
+    MissingTopicError,
     NotReadyError,
     ProjectionError,
     CatalogueError,
@@ -105,6 +109,8 @@ def _kafka(error: KafkaException) -> Failure:
         return Failure(f"KAFKA_CONFIG or KAFKA_BOOTSTRAP_SERVERS can't be used: {cause.str()}", MISUSED)
     if cause.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}:  # noqa: SLF001 -- as above
         return Failure(f"Kafka lacks a topic ({cause.str()}). For development: hearlink-xero topics ensure", FAILED)
+    if cause.code() in _AWAY:
+        return Failure(f"Kafka can't be reached: {cause.str()}", UNREACHABLE)
     return Failure(f"Kafka says: {cause.str()}", UNREACHABLE)
 
 

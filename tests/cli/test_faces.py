@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 import pytest
 from cryptography.fernet import Fernet
+from rich.console import Console
 
+from consumer.cli import output
 from consumer.cli.application import _COMMANDS, cli
 from consumer.database import connect
 from consumer.operations import kafka
@@ -179,9 +181,46 @@ def test_where_there_is_nothing_it_is_said_in_words(service: Service) -> None:
     assert service.expect("logs", "--summary", "--order", "order-1").out == "The log has no rows that fit.\n"
     assert "There is no problem 'bogus'" in service.expect("logs", "--problem", "bogus").out
     assert service.expect("problems").out == "No problem is open.\n"
+    with connect(service.environment["DATABASE_URL"], name="test") as connection:
+        connection.execute("insert into clinic (organisation_id, clinic_id) values ('org-1', 'clinic-1')")
     assert service.expect("problems", "--organisation", "org-1").out == "No problem is open in org-1.\n"
     for command in ("logs", "problems"):
         assert service.expect(command, "--json").out.strip() in {"", "[]"}
+
+
+def test_names_that_nobody_has_are_told(service: Service) -> None:
+    service.expect("migrate")
+    for arguments, words in (
+        (("retry", "--organisation", "nope"), "There is no organisation 'nope'"),
+        (("retry", "--clinic", "nope", "--dry-run"), "There is no clinic 'nope'"),
+        (("problems", "--organisation", "nope"), "There is no organisation 'nope'"),
+        (("settings", "show", "--organisation", "nope"), "nope has no settings"),
+        (("settings", "show"), "No organisation has settings"),
+    ):
+        for further in ((), ("--json",)):
+            answer = service.run(*arguments, *further)
+            assert (answer.code, answer.out) == (1, ""), arguments
+            assert words in answer.err
+    with connect(service.environment["DATABASE_URL"], name="test") as connection:
+        connection.execute("insert into clinic (organisation_id, clinic_id) values ('org-1', 'clinic-1')")
+    assert service.expect("retry", "--organisation", "org-1", "--clinic", "clinic-1", "--dry-run").code == 0
+    answer = service.run("retry", "--organisation", "org-1", "--clinic", "clinic-2", "--dry-run")
+    assert "There is no clinic 'clinic-2' in org-1" in answer.err
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_numbers_are_never_folded(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "console", lambda: Console(highlight=False, width=width))
+    output.print_table(
+        "",
+        ["tenant", "name", ">due", ">waiting", ">failed", ">minute", ">day", "note"],
+        [["5b1c6f0e-0000-4000-8000-000000000000", "Harbour Hearing", 0, 1200, 0, "1000/1000", "107/100000", "rests"]],
+    )
+    shown = capsys.readouterr().out
+    assert {"1200", "1000/1000", "107/100000"} <= set(shown.split())
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_problem_that_does_not_exist_is_not_retried(service: Service) -> None:
