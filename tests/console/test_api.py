@@ -257,6 +257,8 @@ def test_the_description_has_every_route_and_nothing_else(visitor: Visitor) -> N
     operations = [operation for path in description["paths"].values() for operation in path.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     assert all(operation["summary"].endswith(".") for operation in operations)
+    put = description["paths"]["/api/organisations/{organisation_id}/settings"]["put"]
+    assert "If-Match" in {part["name"] for part in put["parameters"] if part["in"] == "header"}
     for path, by_method in description["paths"].items():
         for operation in by_method.values():
             named = {part["name"] for part in operation["parameters"] if part["in"] == "path"}
