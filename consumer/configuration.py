@@ -1,6 +1,7 @@
 """The service's configuration: environment variables, read once, checked at once, passed on explicitly."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -108,6 +109,10 @@ class Configuration:
         return self.token_encryption_keys
 
 
+_PORT, _PORT_MAX = re.compile(r"[0-9]{1,5}"), 65_535
+# More is no number of anything here, and what is worked out from it must fit into the database.
+_DIGITS_MAX = 9
+
 # Variable, default ("" = none), what it is: the README's table is made from this.
 VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("DATABASE_URL", "", "Postgres 15 or newer"),
@@ -181,7 +186,9 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
             sync_log=get("SYNC_LOG_TOPIC"),
             dead_letter=get("DEAD_LETTER_TOPIC"),
         ),
-        schema_registry_url=get("SCHEMA_REGISTRY_URL") or None,
+        # Its client takes several.
+        schema_registry_url=",".join(_url("SCHEMA_REGISTRY_URL", url) for url in _listed(get("SCHEMA_REGISTRY_URL")))
+        or None,
         xero=XeroApplication(
             api_url=_url("XERO_API_URL", get("XERO_API_URL")),
             identity_url=_url("XERO_IDENTITY_URL", get("XERO_IDENTITY_URL")),
@@ -196,7 +203,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
         hearlink_url=_url("HEARLINK_URL", get("HEARLINK_URL")),
         token_encryption_keys=keys,
         sync_log_retention_months=_positive("SYNC_LOG_RETENTION_MONTHS", get("SYNC_LOG_RETENTION_MONTHS")),
-        http_address=_address("HTTP_ADDRESS", get("HTTP_ADDRESS")),
+        http_address=read_address("HTTP_ADDRESS", get("HTTP_ADDRESS")),
         console=_console(get),
     )
 
@@ -206,7 +213,7 @@ def _console(get: Callable[[str], str]) -> ConsoleSettings:
     if chosen not in set(SignIn):
         raise ConfigurationError(f"CONSOLE_SIGN_IN is {chosen!r}; it must be one of {', '.join(SignIn)}.")
     return ConsoleSettings(
-        address=_address("CONSOLE_ADDRESS", get("CONSOLE_ADDRESS")),
+        address=read_address("CONSOLE_ADDRESS", get("CONSOLE_ADDRESS")),
         url=_url("CONSOLE_URL", get("CONSOLE_URL")) if get("CONSOLE_URL") else None,
         sign_in=SignIn(chosen),
         secret_key=get("CONSOLE_SECRET_KEY") or None,
@@ -241,16 +248,37 @@ def _required(name: str, value: str | None, example: str) -> str:
 
 
 def _url(name: str, value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ConfigurationError(f"{name} is {value!r}; it must be an http or https address.")
+    if not _is_url(value):
+        # What stands before an @ may be a password.
+        shown = f"is {value!r}" if "@" not in value else "can't be used"
+        raise ConfigurationError(f"{name} {shown}; it must be an http or https address.")
     return value.rstrip("/")
 
 
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        # Read for what it raises.
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and _is_host(parts.hostname or "")
+
+
+def _is_host(host: str) -> bool:
+    """Whether a machine can have such a name, as far as the name alone tells."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
 def _positive(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit() or int(value) < 1:
+    digits = value.lstrip("0")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > _DIGITS_MAX:
         raise ConfigurationError(f"{name} is {value!r}; it must be a whole number of at least 1.")
-    return int(value)
+    return int(digits)
 
 
 def _json_object(name: str, value: str) -> dict[str, Any]:
@@ -264,11 +292,17 @@ def _json_object(name: str, value: str) -> dict[str, Any]:
     return parsed
 
 
-def _address(name: str, value: str) -> tuple[str, int]:
+def read_address(name: str, value: str) -> tuple[str, int]:
+    """Return host and port of `value`, which `name` is set to.
+
+    Raises:
+        ConfigurationError: it is no such thing.
+    """
     host, colon, port = value.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 -- the highest port there is
+    host = host.strip("[]")
+    if not colon or not _PORT.fullmatch(port) or int(port) > _PORT_MAX or not _is_host(host):
         raise ConfigurationError(f"{name} is {value!r}; it must be HOST:PORT.")
-    return host.strip("[]"), int(port)
+    return host, int(port)
 
 
 def _check_fernet_key(key: str, number: int) -> None:

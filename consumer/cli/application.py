@@ -1,21 +1,26 @@
 """The root of all commands, and the last stop of all errors: one clear sentence and an exit code.
 
 0 fine · 1 something failed · 2 wrong usage or configuration · 3 a part (Postgres, Kafka, Xero) can't be reached
+4 `run` had to be stopped by force
 """
 
+import contextlib
 import importlib
 import importlib.util
+import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, NoReturn, TextIO
 
 import click
 
-from consumer.cli.failure import MISUSED, Failure
+from consumer.cli.failure import FAILED, MISUSED, Failure
 
 INTERRUPTED = 130
+# They tell what they do on standard error: nobody has to read their standard output.
+_SILENT = frozenset({"run", "console"})
 
 
 class _Entry(NamedTuple):
@@ -53,8 +58,32 @@ _COMMANDS: dict[str, _Entry] = {
 }
 
 
+class _NobodyReadsError(Exception):
+    """Who read our output has gone. Click and rich would call a BrokenPipeError a failure before we see it."""
+
+
+@contextlib.contextmanager
+def _noticing_the_reader() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _NobodyReadsError from error
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            raise _NobodyReadsError from end
+        raise
+
+
 class _Commands(click.Group):
     """Finds commands in `_COMMANDS`; those whose module this installation lacks are not there."""
+
+    def make_context(self, *arguments: Any, **further: Any) -> click.Context:
+        with _noticing_the_reader():
+            return super().make_context(*arguments, **further)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _noticing_the_reader():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -98,6 +127,7 @@ def cli(*, debug: bool) -> None:
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    _prepare_streams(sys.argv[1:])
     _refuse_bytes(sys.argv[1:])
     try:
         code = cli.main(prog_name="hearlink-xero", standalone_mode=False)
@@ -108,17 +138,42 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Who read us (head, less) has seen enough; Python would complain once more when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (_NobodyReadsError, BrokenPipeError):
+        # Who read us (head, less) has seen enough.
+        _drop_output()
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 -- the last stop: told in one sentence, with a traceback on request
         if "--debug" in sys.argv:
             traceback.print_exception(error)
         failure = _describe(error)
         click.echo(failure.message, err=True)
+        if isinstance(error, OSError):
+            _drop_output()
         sys.exit(failure.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _prepare_streams(arguments: Sequence[str]) -> None:
+    """See to it that there is something to write to, and that no letter of an answer can make it fail."""
+    if sys.stderr is None:
+        sys.stderr = _nowhere()
+    if sys.stdout is None:
+        if next((word for word in arguments if not word.startswith("-")), "") not in _SILENT:
+            click.echo("Standard output is closed, so nothing can be shown.", err=True)
+            sys.exit(FAILED)
+        sys.stdout = _nowhere()
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.encoding.lower().startswith("utf"):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 -- for as long as the process lives
+
+
+def _drop_output() -> None:
+    """Leave what is still to be written: Python would complain once more when it closes standard output."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse_bytes(arguments: Sequence[str]) -> None:

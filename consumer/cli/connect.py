@@ -4,10 +4,11 @@ import webbrowser
 
 import click
 
-from consumer.cli.context import actor_option, as_json, assembly
+from consumer.cli.context import Seconds, actor_option, as_json, assembly
 from consumer.cli.failure import MISUSED, Failure
 from consumer.cli.output import print_json, print_table
 from consumer.cli.tenants import describe_tenants
+from consumer.configuration import read_address
 from consumer.sync.queue import wake_after_connect
 from consumer.xero import (
     CallbackListener,
@@ -26,7 +27,14 @@ _PATIENCE_SECONDS = 600
     is_flag=True,
     help="Accept that Xero organisations which are in use are no longer among those that are offered.",
 )
-@click.option("--timeout", "timeout_seconds", default=_PATIENCE_SECONDS, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=Seconds(),
+    default=_PATIENCE_SECONDS,
+    show_default=True,
+    help="Seconds to wait.",
+)
 @click.option(
     "--listen",
     metavar="HOST:PORT",
@@ -39,7 +47,7 @@ def connect(
     organisation: str,
     no_browser: bool,
     confirm_other_organisation: bool,
-    timeout_seconds: int,
+    timeout_seconds: float,
     listen: str | None,
     as_json: bool,
     actor: str,
@@ -50,6 +58,7 @@ def connect(
     connection, lists what can be chosen as tenant_id, and lets orders go that waited for it. --json prints one document
     at the end, and the address on standard error.
     """
+    address = None if listen is None else read_address("--listen", listen)
     with assembly() as parts:
         # Before anybody is sent to Xero.
         parts.configuration.require_database()
@@ -64,7 +73,7 @@ def connect(
         with parts.connect("connect") as connection:
             connection.execute("select 1 from xero_connection limit 1")
         try:
-            listener = CallbackListener(xero.redirect_uri, request.state, address=_address(listen))
+            listener = CallbackListener(xero.redirect_uri, request.state, address=address)
         except OSError as error:
             raise Failure(
                 f"Nobody can listen for {xero.redirect_uri}: {error.strerror}. Free its port, or see --listen.", MISUSED
@@ -98,12 +107,3 @@ def connect(
         [[tenant.tenant_id, tenant.name, tenant.tenant_type] for tenant in tenants],
     )
     click.echo(f"{woken} orders that waited for the connection go on now.")
-
-
-def _address(listen: str | None) -> tuple[str, int] | None:
-    if listen is None:
-        return None
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdigit():
-        raise Failure(f"--listen is {listen!r}; it must be HOST:PORT.", MISUSED)
-    return host.strip("[]"), int(port)

@@ -5,7 +5,7 @@ import os
 import click
 
 from consumer.cli.context import assembly
-from consumer.cli.failure import Failure
+from consumer.cli.failure import FAILED, UNREACHABLE, Failure
 from consumer.console import ConsoleServer
 from consumer.operations.logs import configure_logs
 from consumer.operations.readiness import look_at_database
@@ -22,7 +22,7 @@ def console() -> None:
         configure_logs(os.environ)
         verdict = look_at_database(parts.configuration.require_database())
         if not verdict.ready:
-            raise Failure(verdict.reason)
+            raise Failure(verdict.reason, FAILED if verdict.hopeless else UNREACHABLE)
         server = ConsoleServer(parts)
         click.echo(f"The console is at {server.addresses.public}", err=True)
         server.serve_until_signalled()

@@ -21,6 +21,8 @@ from consumer.orders import ImpossibleEventError
 
 # Fewer than an open transaction may wait for Kafka.
 _PAGE = 500
+# What Postgres can count to.
+_ID = click.IntRange(1, 2**63 - 1)
 
 
 @click.group()
@@ -51,7 +53,7 @@ def list_letters(*, state: str, reason: str | None, order_id: str | None, limit:
 
 
 @dead_letters.command()
-@click.argument("letter_id", type=int, metavar="ID")
+@click.argument("letter_id", type=_ID, metavar="ID")
 @click.option("--with-data", is_flag=True, help="Show the message itself, which may hold a patient's data.")
 @as_json
 def show(*, letter_id: int, with_data: bool, as_json: bool) -> None:
@@ -77,7 +79,7 @@ def show(*, letter_id: int, with_data: bool, as_json: bool) -> None:
 
 
 @dead_letters.command()
-@click.argument("letter_ids", type=int, nargs=-1, metavar="ID...")
+@click.argument("letter_ids", type=_ID, nargs=-1, metavar="ID...")
 @click.option("--all", "every", is_flag=True, help="All open ones.")
 @as_json
 @actor_option
@@ -104,7 +106,7 @@ def replay(*, letter_ids: tuple[int, ...], every: bool, as_json: bool, actor: st
 
 
 @dead_letters.command()
-@click.argument("letter_ids", type=int, nargs=-1, required=True, metavar="ID...")
+@click.argument("letter_ids", type=_ID, nargs=-1, required=True, metavar="ID...")
 @click.option("--reason", required=True, help="Why they will never be needed; kept with them.")
 @as_json
 @actor_option

@@ -10,8 +10,9 @@ import click
 import msgspec
 from confluent_kafka import Message
 
-from consumer.cli.context import assembly
+from consumer.cli.context import Seconds, assembly
 from consumer.cli.failure import FAILED, Failure
+from consumer.cli.output import echo_json
 from consumer.contract import (
     DeadLetter,
     JsonEventError,
@@ -60,7 +61,7 @@ def send(file: IO[bytes]) -> None:
 @click.option("--topic", type=click.Choice(_SHOWN), default="orders", show_default=True)
 @click.option("--from-beginning", is_flag=True, help="Begin with the oldest message there is.")
 @click.option("--limit", type=click.IntRange(1), help="End after so many messages.")
-@click.option("--timeout", "timeout_seconds", type=float, help="End after so many seconds without a message.")
+@click.option("--timeout", "timeout_seconds", type=Seconds(), help="End after so many seconds without a message.")
 def tail(*, topic: str, from_beginning: bool, limit: int | None, timeout_seconds: float | None) -> None:
     """Print the messages of a topic as JSON lines while they come. Events hold patients' data."""
     with assembly() as parts:
@@ -73,7 +74,7 @@ def tail(*, topic: str, from_beginning: bool, limit: int | None, timeout_seconds
         }[topic]
         messages = watch(parts.configuration, name, from_beginning=from_beginning, timeout_seconds=timeout_seconds)
         for message in islice(messages, limit):
-            click.echo(_line(parts, name, message))
+            echo_json(_line(parts, name, message))
             sys.stdout.flush()
 
 

@@ -1,5 +1,7 @@
 """Errors of all rooms as one sentence each, with the exit code that tells scripts what kind it is."""
 
+import errno
+
 import psycopg
 from confluent_kafka import KafkaError, KafkaException
 from psycopg import errors
@@ -9,7 +11,7 @@ from consumer.configuration import ConfigurationError
 from consumer.contract import JsonEventError, RegistryUnavailableError, SchemaFolderError
 from consumer.database import MigrationError, is_outage
 from consumer.operations.health import AddressError
-from consumer.operations.kafka import KafkaUnreachableError, NotDeliveredError
+from consumer.operations.kafka import KafkaUnreachableError, MissingTopicError, NotDeliveredError
 from consumer.operations.logs import error_text
 from consumer.operations.process import NotReadyError, RoleFailedError
 from consumer.projection import ProjectionError
@@ -28,6 +30,11 @@ from consumer.xero import (
     XeroError,
 )
 
+# Standard output, or a file that was asked for, takes no more.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+_AWAY = frozenset(
+    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}  # noqa: SLF001 -- their names
+)
 _MISUSED = (AddressError, AppRefusedError, ConfigurationError, SettingsError, TokenKeyError)
 _UNREACHABLE = (
     KafkaUnreachableError,
@@ -40,6 +47,7 @@ _UNREACHABLE = (
 )
 _FAILED = (
     MigrationError,
+    MissingTopicError,
     NotReadyError,
     ProjectionError,
     CatalogueError,
@@ -71,6 +79,8 @@ def describe(error: Exception) -> Failure:
         return _database(error)
     if isinstance(error, KafkaException):
         return _kafka(error)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Failure(f"What is to be shown can't be written: {error.strerror}.", FAILED)
     return Failure(
         f"A defect: {type(error).__name__}: {error_text(error)}. Run it again with --debug before the command and "
         "report what it shows.",
@@ -99,6 +109,8 @@ def _kafka(error: KafkaException) -> Failure:
         return Failure(f"KAFKA_CONFIG or KAFKA_BOOTSTRAP_SERVERS can't be used: {cause.str()}", MISUSED)
     if cause.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}:  # noqa: SLF001 -- as above
         return Failure(f"Kafka lacks a topic ({cause.str()}). For development: hearlink-xero topics ensure", FAILED)
+    if cause.code() in _AWAY:
+        return Failure(f"Kafka can't be reached: {cause.str()}", UNREACHABLE)
     return Failure(f"Kafka says: {cause.str()}", UNREACHABLE)
 
 

@@ -1,11 +1,15 @@
 """How commands print: JSON for programs, tables for people."""
 
+import json
+import re
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -13,29 +17,48 @@ from rich.table import Table
 _SECONDS_A_MINUTE, _SECONDS_AN_HOUR, _SECONDS_A_DAY = 60, 3_600, 86_400
 # Where output isn't a terminal, lines are not cut to 80 characters.
 _WIDE = 200
+# So far texts are folded in a table; and what a column takes besides.
+_NARROWEST = 6
+_FRAME = 3
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document; structs, times and enumerations as msgspec writes them."""
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    echo_json(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
 
 
 def print_json_lines(documents: Iterable[Any]) -> None:
     """Print one JSON document a line."""
     for document in documents:
-        click.echo(msgspec.json.encode(document).decode())
+        echo_json(msgspec.json.encode(document).decode())
+
+
+def echo_json(text: str) -> None:
+    """Print JSON; where standard output takes ASCII alone, letters beyond it are escaped, which says the same."""
+    if not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf"):
+        text = _BEYOND_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    click.echo(text)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; a column whose name begins with ">" is aligned to the right."""
     table = Table(title=title or None, title_justify="left", header_style="bold", title_style="bold")
-    for column in columns:
-        table.add_column(
-            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
-        )
-    for row in rows:
-        table.add_row(*(escape(shown(cell)) for cell in row))
-    console().print(table)
+    cells = [[shown(cell) for cell in row] for row in rows]
+    needed = 1
+    for number, column in enumerate(columns):
+        is_number = column.startswith(">")
+        name = column.removeprefix(">")
+        # Texts make room for numbers, which would read as others if they were folded.
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
+        widest = max(cell_len(text) for text in (name, *(row[number] for row in cells)))
+        needed += _FRAME + (widest if is_number else min(widest, _NARROWEST))
+    for row in cells:
+        table.add_row(*map(escape, row))
+    screen = console()
+    # On a screen too narrow even so, lines run over its edge, where nothing is lost.
+    screen.width = max(screen.width, needed)
+    screen.print(table)
 
 
 def console() -> Console:

@@ -3,6 +3,7 @@
 import click
 
 from consumer.cli.context import as_json, assembly
+from consumer.cli.known import refuse_unknown
 from consumer.cli.output import print_json, print_table
 from consumer.results import open_problems
 
@@ -16,6 +17,7 @@ def problems(*, organisation: str | None, as_json: bool) -> None:
     --json prints one document, a list. Once a problem is mended: hearlink-xero retry --problem CODE
     """
     with assembly() as parts, parts.connect("problems") as connection:
+        refuse_unknown(connection, organisation_id=organisation)
         found = open_problems(connection, organisation)
     if as_json:
         print_json(found)

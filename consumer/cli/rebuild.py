@@ -9,6 +9,7 @@ from consumer.cli.context import actor_option, as_json, assembly
 from consumer.cli.failure import FAILED, Failure
 from consumer.cli.output import print_json, print_table
 from consumer.operations.assembly import Assembly
+from consumer.operations.kafka import require_topics
 from consumer.projection.rebuild import Comparison, Rebuild
 
 _SHOWN_ROWS = 50
@@ -27,9 +28,10 @@ def rebuild(*, swap: bool, reason: str | None, as_json: bool, actor: str) -> Non
     """
     with assembly() as parts:
         settings = parts.projection_settings()
+        require_topics(parts.configuration, [settings.orders_topic])
         work = Rebuild(settings, parts.decoder(), parts.message_decoder, _progress)
         found = work.run(swap=swap)
-        if swap:
+        if swap and found.orders:
             _record(parts, found, actor=actor, reason=reason)
     if sys.stderr.isatty():
         click.echo(err=True)
@@ -37,8 +39,18 @@ def rebuild(*, swap: bool, reason: str | None, as_json: bool, actor: str) -> Non
         print_json(found)
     else:
         _show(found, swapped=swap)
+    if found.differences and not found.orders:
+        # Another topic's name, or one that retention has emptied: nothing was there to be put in place.
+        raise Failure(
+            f"{settings.orders_topic} tells of no order at all, and the projection has {len(found.differences)}. "
+            "Is it the right topic (ORDERS_TOPIC)? The projection stays as it is.",
+            FAILED,
+        )
     if found.differences and not swap:
-        raise Failure(f"{len(found.differences)} orders differ. --swap puts the rebuilt ones in place.", FAILED)
+        advice = "--swap puts the rebuilt ones in place."
+        if all(difference.kind == "extra" for difference in found.differences):
+            advice = "The topic doesn't tell of them, so --swap would leave them as they are."
+        raise Failure(f"{len(found.differences)} orders differ. {advice}", FAILED)
 
 
 def _record(parts: Assembly, found: Comparison, *, actor: str, reason: str | None) -> None:

@@ -12,6 +12,7 @@ from psycopg import Connection, Rollback
 from consumer.cli.audit import record_orders
 from consumer.cli.context import Moment, actor_option, as_json, assembly
 from consumer.cli.failure import FAILED, MISUSED, UNREACHABLE, Failure
+from consumer.cli.known import refuse_unknown
 from consumer.cli.output import print_json, print_table
 from consumer.operations.assembly import Assembly
 from consumer.results import (
@@ -88,6 +89,7 @@ def retry(
             raise Failure(
                 f"There is no problem {selection.problem!r}. Those that are open: hearlink-xero problems", MISUSED
             )
+        refuse_unknown(connection, organisation_id=selection.organisation_id, clinic_id=selection.clinic_id)
         pages = _pages(connection, selection)
         candidates = (
             [candidate for page in pages for candidate in page]

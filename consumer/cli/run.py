@@ -23,7 +23,8 @@ def run(roles: tuple[str, ...]) -> None:
     """Run the service until it is told to stop (SIGTERM or Ctrl-C).
 
     Waits for Postgres, Kafka and the schema registry, and says so. HTTP_ADDRESS serves /metrics, /healthz and /readyz;
-    the log says where. Ends with 0 when it was stopped, 1 when a role can't go on, 2 when stopping took too long.
+    the log says where. Ends with 0 when it was stopped, 1 when a role can't go on, 4 when stopping had to be forced: it
+    took too long, or a second signal came.
     """
     configure_logs(os.environ)
     configuration = read_configuration(os.environ)

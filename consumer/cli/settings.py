@@ -12,6 +12,7 @@ from consumer.cli.context import actor_option, as_json, assembly
 from consumer.cli.failure import MISUSED, Failure
 from consumer.cli.output import print_json, print_table, shown
 from consumer.cli.tenants import ask_xero, chosen_tenants, impossible_settings
+from consumer.operations.assembly import Assembly
 from consumer.results import left_behind_count
 from consumer.settings import (
     CATEGORIES,
@@ -66,7 +67,8 @@ def apply(*, file: Path, dry_run: bool, force: bool, as_json: bool, actor: str) 
     """
     wanted = read_settings_file(file)
     with assembly() as parts, parts.connect("settings") as connection:
-        not_asked = ask_xero(parts, connection, wanted.organisation_id, _tenant_ids(wanted))
+        asked = ask_xero(parts, connection, wanted.organisation_id, _tenant_ids(wanted))
+        not_asked = None if asked is None else asked.reason
         outcome = _apply(connection, wanted, dry_run=dry_run, force=force, actor=actor)
     outcome = msgspec.structs.replace(outcome, not_asked=not_asked)
     if as_json:
@@ -152,11 +154,12 @@ def show(*, organisation: str | None, as_json: bool) -> None:
     with assembly() as parts, parts.connect("settings") as connection:
         found = [load_overview(connection, name) for name in _organisations(connection, organisation)]
     overviews = [overview for overview in found if overview is not None]
+    if not overviews:
+        who = "No organisation has" if organisation is None else f"{organisation} has no"
+        raise Failure(f"{who} settings. Run: hearlink-xero settings apply FILE")
     if as_json:
         print_json(overviews)
         return
-    if not overviews:
-        raise Failure(f"{organisation or 'No organisation'} has no settings. Run: hearlink-xero settings apply FILE")
     for overview in overviews:
         print_table(
             f"{overview.organisation_id}: defaults",
@@ -182,11 +185,8 @@ def check(*, organisation: str | None, offline: bool, as_json: bool) -> None:
     """
     with assembly() as parts, parts.connect("settings") as connection:
         names = _organisations(connection, organisation)
-        for name in [] if offline else names:
-            not_asked = ask_xero(parts, connection, name, chosen_tenants(connection, name))
-            if not_asked is not None:
-                click.echo(f"{name}: Xero could not be asked, so what was read before counts: {not_asked}", err=True)
-        findings = {name: check_settings(connection, name) for name in names}
+        lock_outs = {name: [] if offline else _ask_anew(parts, connection, name) for name in names}
+        findings = {name: [*lock_outs[name], *check_settings(connection, name)] for name in names}
     if as_json:
         print_json(findings)
     else:
@@ -201,6 +201,20 @@ def check(*, organisation: str | None, offline: bool, as_json: bool) -> None:
             )
     if any(finding.level is Level.ERROR for found in findings.values() for finding in found):
         raise click.exceptions.Exit(1)
+
+
+def _ask_anew(parts: Assembly, connection: Connection[TupleRow], organisation_id: str) -> list[Finding]:
+    """Ask Xero what it offers; what keeps us from it also keeps all orders from it is a finding, the rest a remark."""
+    not_asked = ask_xero(parts, connection, organisation_id, chosen_tenants(connection, organisation_id))
+    if not_asked is None:
+        return []
+    if not_asked.locked_out:
+        fix = "Put the key that these tokens were encrypted with among TOKEN_ENCRYPTION_KEYS, or connect again."
+        return [Finding("tokens_locked", Level.ERROR, f"Nothing can be sent: {not_asked.reason}", fix)]
+    click.echo(
+        f"{organisation_id}: Xero could not be asked, so what was read before counts: {not_asked.reason}", err=True
+    )
+    return []
 
 
 def _organisations(connection: Connection[TupleRow], wanted: str | None) -> list[str]:

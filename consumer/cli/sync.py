@@ -7,7 +7,7 @@ import click
 from psycopg import Connection
 
 from consumer.cli.audit import record_act
-from consumer.cli.context import actor_option, as_json, assembly
+from consumer.cli.context import Seconds, actor_option, as_json, assembly
 from consumer.cli.failure import Failure
 from consumer.cli.log_table import print_entries
 from consumer.cli.output import print_json, shown
@@ -23,7 +23,7 @@ _LOOK_SECONDS = 0.2
 @click.command()
 @click.argument("order_id")
 @click.option("--wait", is_flag=True, help="Wait for the outcome and show it; ends with 1 if it failed.")
-@click.option("--timeout", "timeout_seconds", default=60.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", "timeout_seconds", type=Seconds(), default=60.0, show_default=True, help="Seconds to wait.")
 @click.option("--reason", help="Why, for the records.")
 @as_json
 @actor_option

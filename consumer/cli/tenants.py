@@ -1,7 +1,7 @@
 """What Xero offers an organisation, asked for afresh: its tenants, and the accounts and tax rates of those in use."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from psycopg import Connection
@@ -27,6 +27,13 @@ _IMPOSSIBLE = frozenset(
 _LOG = structlog.get_logger()
 
 
+class NotAsked(NamedTuple):
+    """Why Xero could not be asked. `locked_out`: our keys don't open the tokens, so that no push gets further."""
+
+    reason: str
+    locked_out: bool = False
+
+
 def is_connected(connection: Connection[Any], organisation_id: str) -> bool:
     """Whether Xero lets us in, as far as we know."""
     row = connection.execute(_QUERIES["connection"], {"organisation_id": organisation_id}).fetchone()
@@ -41,7 +48,7 @@ def chosen_tenants(connection: Connection[Any], organisation_id: str) -> set[str
 
 def ask_xero(
     parts: Assembly, connection: Connection[Any], organisation_id: str, tenant_ids: Collection[str]
-) -> str | None:
+) -> NotAsked | None:
     """List the tenants of a living connection anew, and read what those of `tenant_ids` offer (three calls each).
 
     Return what to tell where Xero could not be asked; what was read before then stays. Nothing is asked where nobody
@@ -58,8 +65,9 @@ def ask_xero(
         }
         connected = [tenant_id for (tenant_id,) in connection.execute(_QUERIES["connected"], wanted).fetchall()]
     except (XeroError, ConfigurationError, TokenKeyError) as error:
-        return str(error)
-    return describe_tenants(parts, connection, organisation_id, connected)
+        return NotAsked(str(error), locked_out=isinstance(error, TokenKeyError))
+    failed = describe_tenants(parts, connection, organisation_id, connected)
+    return None if failed is None else NotAsked(failed)
 
 
 def describe_tenants(

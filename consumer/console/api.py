@@ -1,5 +1,7 @@
 """The JSON face: the same things as the pages, for HearLink's own ones and for scripts. It names no patient."""
 
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -11,14 +13,17 @@ from consumer.console.log_filter import read_filter, read_id
 from consumer.console.log_store import load_call
 from consumer.console.pages.log import find_entry
 from consumer.console.pages.order import load_plan, order_document, order_row
-from consumer.console.refusal import unusable
+from consumer.console.refusal import Refusal, unusable
 from consumer.console.retrying import request_orders, request_problem
 from consumer.console.settings_change import (
+    Document,
     Effects,
+    fingerprint,
     load_document,
     make_settings,
     read_document,
     refuse_impossible,
+    refuse_stale,
     tenant_ids,
     try_settings,
 )
@@ -29,6 +34,8 @@ from consumer.results import log_entries, open_problems
 from consumer.settings import check_settings
 
 _ROWS_DEFAULT, _ROWS_MOST = 50, 500
+# In If-Match: whatever the settings are.
+_ANY = "*"
 
 
 class RetryOrder(msgspec.Struct, forbid_unknown_fields=True):
@@ -109,13 +116,10 @@ def retry(visit: Visit) -> Response:
 
 
 def get_settings(visit: Visit) -> Response:
-    """Answer the settings in the shape of the settings file."""
-    return answer(
-        {
-            "settings": load_document(visit.connection, visit.organisation_id),
-            "findings": check_settings(visit.connection, visit.organisation_id),
-        }
-    )
+    """Answer the settings in the shape of the settings file; their ETag is what a PUT has to name."""
+    document = load_document(visit.connection, visit.organisation_id)
+    findings = check_settings(visit.connection, visit.organisation_id)
+    return answer({"settings": document, "findings": findings}, headers=_etag(document))
 
 
 def preview_settings(visit: Visit) -> Response | Later:
@@ -129,25 +133,50 @@ def preview_settings(visit: Visit) -> Response | Later:
 
 
 def put_settings(visit: Visit) -> Response | Later:
-    """Make settings hold, unless they bring about what could never work."""
+    """Make settings hold, unless they bring about what could never work, or others than the caller knew would go."""
     wanted = read_document(_settings(visit))
+    seen = _seen(visit)
 
     def go_on(visit: Visit, not_asked: str | None) -> Response:
+        if _ANY not in seen:
+            refuse_stale(visit.connection, visit.organisation_id, *seen, status=HTTPStatus.PRECONDITION_FAILED)
         effects = make_settings(visit.connection, wanted, actor=visit.identity.user)
         refuse_impossible(effects)
-        return _effects(effects, not_asked)
+        return _effects(effects, not_asked, headers=_etag(load_document(visit.connection, visit.organisation_id)))
 
     return with_fresh_tenants(visit, tenant_ids(wanted), go_on)
 
 
-def answer(document: Any, *, status: int = 200) -> Response:
+def answer(document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a document as JSON."""
-    return Response(msgspec.json.encode(document), status, media_type="application/json")
+    return Response(msgspec.json.encode(document), status, headers, media_type="application/json")
 
 
-def _effects(effects: Effects, not_asked: str | None) -> Response:
+def _effects(effects: Effects, not_asked: str | None, *, headers: Mapping[str, str] | None = None) -> Response:
     """Return what a change does; `xero_not_asked` is why it was checked against what Xero offered earlier."""
-    return answer({**msgspec.structs.asdict(effects), "xero_not_asked": not_asked})
+    return answer({**msgspec.structs.asdict(effects), "xero_not_asked": not_asked}, headers=headers)
+
+
+def _etag(document: Document) -> dict[str, str]:
+    return {"ETag": f'"{fingerprint(document)}"'}
+
+
+def _seen(visit: Visit) -> list[str]:
+    """Return the marks in If-Match: of settings as the caller saw them, or `*`.
+
+    Raises:
+        Refusal: there is none. What a body leaves out is unset, so nobody may send one without having looked.
+    """
+    given = visit.request.headers.get("If-Match", "")
+    # Proxies that compress mark an ETag as weak; ours is one of the settings, however they travel.
+    seen = [mark.strip().removeprefix("W/").strip('"') for mark in given.split(",") if mark.strip()]
+    if not seen:
+        raise Refusal(
+            HTTPStatus.PRECONDITION_REQUIRED,
+            "The settings would be replaced unseen.",
+            "Send the ETag of GET /settings as If-Match.",
+        )
+    return seen
 
 
 def _settings(visit: Visit) -> dict[str, Any]:

@@ -39,6 +39,13 @@ _SETTINGS_BODY = {
         "clinic": {"type": "array", "items": {"type": "object", "required": ["id"], "properties": {"id": _TEXT}}},
     },
 }
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "schema": _TEXT,
+    "description": "The ETag of GET: others' changes since then are answered with 412, no If-Match with 428.",
+}
 _PROBLEM = {
     "description": "Not carried out; `title` and `detail` say why.",
     "content": {
@@ -84,7 +91,9 @@ def _operation(route: GuardedRoute) -> dict[str, Any]:
     ]
     if (route.method, route.path) == ("GET", "/log"):
         parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in _LOG_PARAMETERS.items()]
-    status = "202" if route.method == "POST" and route.path.endswith(("/sync", "/retry")) else "200"
+    if route.method == "PUT":
+        parameters.append(_IF_MATCH)
+    status = "202" if route.method == "POST" and route.path.startswith(("/sync/", "/retry")) else "200"
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,

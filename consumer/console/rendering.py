@@ -2,9 +2,11 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -42,6 +44,8 @@ class Rendering:
             word=words.word,
             sentence=words.sentence,
             gaps=words.gaps,
+            # Also slashes: browsers resolve dots between them, and an id is one part of an address.
+            urlencode=partial(quote, safe=""),
         )
         self._environment.globals.update(Permission=Permission, state=words.order_state, moment_text=words.moment_text)
 

@@ -31,14 +31,14 @@ GUARDED_ROUTES = (
     GuardedRoute("POST", "/retry", _SYNC, log.retry),
     GuardedRoute("GET", "/problems", _VIEW, problems.show_problems),
     GuardedRoute("GET", "/orders", _VIEW, order.find),
-    # An order's id may hold a slash, so what comes after it goes first.
-    GuardedRoute("GET", "/orders/{order_id:path}/sync", _SYNC, order.confirm_sync),
-    GuardedRoute("POST", "/orders/{order_id:path}/sync", _SYNC, order.sync),
+    # An order's id may hold slashes and any word after them, so it is the last part of every address.
     GuardedRoute("GET", "/orders/{order_id:path}", _VIEW, order.show_order),
+    GuardedRoute("GET", "/sync/{order_id:path}", _SYNC, order.confirm_sync),
+    GuardedRoute("POST", "/sync/{order_id:path}", _SYNC, order.sync),
     GuardedRoute("GET", "/export", _VIEW, export.show_export),
     GuardedRoute("POST", "/export", _VIEW, export.download),
     GuardedRoute("GET", "/settings", _MANAGE, settings.show_settings),
-    GuardedRoute("GET", "/settings/clinics/{clinic_id}", _MANAGE, settings.show_clinic),
+    GuardedRoute("GET", "/settings/clinics/{clinic_id:path}", _MANAGE, settings.show_clinic),
     GuardedRoute("POST", "/settings/edit", _MANAGE, settings.edit),
     GuardedRoute("POST", "/settings/preview", _MANAGE, settings.preview),
     GuardedRoute("POST", "/settings", _MANAGE, settings.save),
@@ -51,12 +51,12 @@ GUARDED_ROUTES = (
         "GET", "/problems", _VIEW, api.list_problems, Face.API, "The open problems, with their orders' count."
     ),
     GuardedRoute("GET", "/state", _VIEW, api.get_state, Face.API, "Failed orders, and the state of the connection."),
-    GuardedRoute("GET", "/orders/{order_id:path}/plan", _VIEW, api.get_plan, Face.API, "What a sync would send."),
-    GuardedRoute(
-        "GET", "/orders/{order_id:path}/timeline", _VIEW, api.get_timeline, Face.API, "All that happened to an order."
-    ),
-    GuardedRoute("POST", "/orders/{order_id:path}/sync", _SYNC, api.sync_order, Face.API, "Sync the order to Xero."),
     GuardedRoute("GET", "/orders/{order_id:path}", _VIEW, api.get_order, Face.API, "How an order stands in Xero."),
+    GuardedRoute("GET", "/plan/{order_id:path}", _VIEW, api.get_plan, Face.API, "What a sync would send."),
+    GuardedRoute(
+        "GET", "/timeline/{order_id:path}", _VIEW, api.get_timeline, Face.API, "All that happened to an order."
+    ),
+    GuardedRoute("POST", "/sync/{order_id:path}", _SYNC, api.sync_order, Face.API, "Sync the order to Xero."),
     GuardedRoute("POST", "/retry", _SYNC, api.retry, Face.API, "Retry orders, or those of a problem."),
     GuardedRoute("GET", "/settings", _MANAGE, api.get_settings, Face.API, "The settings, and what is wrong with them."),
     GuardedRoute("POST", "/settings/preview", _MANAGE, api.preview_settings, Face.API, "What settings would do."),

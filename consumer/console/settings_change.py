@@ -147,15 +147,17 @@ def refuse_impossible(effects: Effects) -> None:
         )
 
 
-def refuse_stale(connection: Connection[Any], organisation_id: str, seen: str) -> None:
+def refuse_stale(
+    connection: Connection[Any], organisation_id: str, *seen: str, status: HTTPStatus = HTTPStatus.CONFLICT
+) -> None:
     """Raise Refusal where the settings are not any more what somebody saw before changing them.
 
     Nobody else can change them from then on, until the transaction ends.
     """
     lock_settings(connection, organisation_id)
-    if fingerprint(load_document(connection, organisation_id)) != seen:
+    if fingerprint(load_document(connection, organisation_id)) not in seen:
         raise Refusal(
-            HTTPStatus.CONFLICT,
+            status,
             "Somebody changed the settings meanwhile.",
             "Nothing was saved. Look at them again.",
         )

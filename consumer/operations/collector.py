@@ -25,13 +25,15 @@ _LOG = structlog.get_logger()
 
 
 class Collector(BaseCollector):
-    """Looks things up, at most once in CACHE_SECONDS; an absent database leaves its series out and says so."""
+    """Looks things up, at most once in CACHE_SECONDS; an absent database leaves its series out. How long, it says."""
 
     def __init__(self, assembly: Assembly, running: Running) -> None:
         self._assembly = assembly
         self._running = running
         self._lock = threading.Lock()
-        self._read_at = float("-inf")
+        self._asked_at = float("-inf")
+        # When it last answered; None before it ever did.
+        self._read_at: float | None = None
         self._gauges: Gauges | None = None
         self._usage: dict[str, BudgetUsage] = {}
         self._lag_clocks: defaultdict[tuple[str, int], LagClock] = defaultdict(LagClock)
@@ -47,18 +49,20 @@ class Collector(BaseCollector):
         """Yield all series."""
         with self._lock:
             self._refresh()
-            gauges, usage, age = self._gauges, self._usage, time.monotonic() - self._read_at
+            gauges, usage, read_at = self._gauges, self._usage, self._read_at
             yield from self._own()
         yield _single(table.DATABASE_UP, 0.0 if gauges is None else 1.0)
+        if read_at is not None:
+            # Also while Postgres is away: a series that vanishes tells nobody how long.
+            yield _single(table.GAUGES_AGE, time.monotonic() - read_at)
         if gauges is not None:
-            yield _single(table.GAUGES_AGE, age)
             yield from _families(gauges, usage)
 
     def _refresh(self) -> None:
         now = time.monotonic()
-        if now - self._read_at < CACHE_SECONDS:
+        if now - self._asked_at < CACHE_SECONDS:
             return
-        self._read_at = now
+        self._asked_at = now
         assembly = self._assembly
         try:
             with assembly.connect("metrics") as connection:
@@ -67,6 +71,7 @@ class Collector(BaseCollector):
                 self._usage = assembly.budget.usages(connection, connected)
                 topics = assembly.configuration.topics
                 self._positions = stored_offsets(connection, [topics.orders, topics.retry])
+            self._read_at = now
         except psycopg.Error as error:
             self._gauges, self._usage = None, {}
             _LOG.warning("metrics_without_database", error=type(error).__name__, sqlstate=error.sqlstate)

@@ -106,12 +106,7 @@ def _settle(
     if settled:
         connection.execute(
             _QUERIES["audit"],
-            {
-                "ids": settled,
-                "actor": actor,
-                "action": f"dead_letters_{state}",
-                "detail": msgspec.json.encode({"ids": settled, "reason": reason}).decode(),
-            },
+            {"ids": settled, "actor": actor, "action": f"dead_letters_{state}", "reason": reason},
         )
     return settled
 

@@ -30,7 +30,15 @@ where id = any(%(ids)s::int8[]) and state = 'open'
 returning id
 
 -- name: audit
+-- A row an organisation, with its own letters. Of a message that could not be read the key may still tell whose it is.
 insert into audit (organisation_id, actor, action, detail)
-select distinct organisation_id, %(actor)s::text, %(action)s::text, %(detail)s::jsonb
-from dead_letter
-where id = any(%(ids)s::int8[])
+select
+    coalesce(l.organisation_id, o.organisation_id),
+    %(actor)s::text,
+    %(action)s::text,
+    jsonb_build_object('ids', jsonb_agg(l.id order by l.id), 'reason', %(reason)s::text)
+from dead_letter l
+left join orders o on o.order_id = l.order_id
+where l.id = any(%(ids)s::int8[])
+group by 1
+order by 1

@@ -38,6 +38,16 @@ class NotDeliveredError(Exception):
     """Some messages were not acknowledged; the text says how many and why."""
 
 
+class MissingTopicError(Exception):
+    """Kafka doesn't have these topics; the text says what to do."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(
+            f"Kafka has no topic {', '.join(names)}. Create what is missing as deploy/ declares it, or for "
+            "development with: hearlink-xero topics ensure"
+        )
+
+
 class OutgoingMessage(NamedTuple):
     """One message as Kafka takes it; without a `partition` its key decides."""
 
@@ -72,6 +82,19 @@ def existing_topics(admin: AdminClient, timeout_seconds: float | None = None) ->
     except KafkaException as error:
         raise KafkaUnreachableError(f"Kafka doesn't answer: {_said(error)}.") from error
     return {name: len(topic.partitions) for name, topic in listed.items() if topic.error is None}
+
+
+def require_topics(configuration: Configuration, names: Sequence[str]) -> None:
+    """See that the topics are there.
+
+    Raises:
+        KafkaUnreachableError: no broker answered.
+        MissingTopicError: some of them are not.
+    """
+    present = existing_topics(admin_client(configuration))
+    missing = [name for name in names if name not in present]
+    if missing:
+        raise MissingTopicError(missing)
 
 
 def ensure_topics(
@@ -111,7 +134,8 @@ def unread_messages(
 
     Raises:
         KafkaUnreachableError: no answer in time.
-        KafkaException: a topic is missing, or the brokers refuse.
+        MissingTopicError: not all of them are there.
+        KafkaException: the brokers refuse.
     """
     consumer = Consumer(
         {
@@ -147,7 +171,8 @@ def watch(
 
     Raises:
         KafkaUnreachableError: no broker answered.
-        KafkaException: the topic is missing, or the brokers refuse.
+        MissingTopicError: it isn't there.
+        KafkaException: the brokers refuse.
     """
     consumer = Consumer(
         {
@@ -163,7 +188,7 @@ def watch(
     )
     try:
         start = OFFSET_BEGINNING if from_beginning else OFFSET_END
-        consumer.assign([TopicPartition(topic, partition, start) for partition in _partitions(consumer, topic)])
+        consumer.assign([TopicPartition(topic, partition, start) for _, partition in _partitions(consumer, [topic])])
         last_at = time.monotonic()
         while timeout_seconds is None or time.monotonic() - last_at < timeout_seconds:
             message = consumer.poll(0.2)
@@ -186,11 +211,16 @@ def publish(
     Raises:
         NotDeliveredError: not all of them were acknowledged in time.
     """
-    producer = Producer(
-        {**producer_settings(configuration.require_kafka(), configuration.kafka_config)}, logger=_LIBRDKAFKA
-    )
     positions: dict[int, Position] = {}
     faults: list[str] = []
+    away: list[str] = []
+    producer = Producer(
+        {
+            **producer_settings(configuration.require_kafka(), configuration.kafka_config),
+            "error_cb": lambda error: away.append(error.str()),
+        },
+        logger=_LIBRDKAFKA,
+    )
 
     def report(index: int) -> Callable[[KafkaError | None, Any], None]:
         def settle(error: KafkaError | None, message: Any) -> None:
@@ -207,9 +237,13 @@ def publish(
             producer.poll(0.1)
     producer.flush(max(until - time.monotonic(), 0.0))
     if len(positions) < len(messages):
+        # Before the rest is taken back, which each message then calls its fault.
+        reason = faults[0] if faults else f"no answer within {timeout_seconds:.0f} s"
+        if away and not faults:
+            # The first of them says it best: the others repeat it, or count brokers.
+            reason = f"it can't be reached ({away[0]})"
         producer.purge()
         producer.flush(1.0)
-        reason = faults[0] if faults else f"no answer within {timeout_seconds:.0f} s"
         raise NotDeliveredError(
             f"{len(messages) - len(positions)} of {len(messages)} messages were not acknowledged by Kafka: {reason}."
         )
@@ -258,8 +292,7 @@ def _await_topics(admin: AdminClient, names: Iterable[str]) -> None:
 def _count_unread(consumer: Consumer, stored: Mapping[tuple[str, int], int], topics: Sequence[str]) -> dict[str, int]:
     places = [
         TopicPartition(topic, partition, stored.get((topic, partition), OFFSET_BEGINNING))
-        for topic in topics
-        for partition in _partitions(consumer, topic)
+        for topic, partition in _partitions(consumer, topics)
     ]
     unread = dict.fromkeys(topics, 0)
     unanswered = {(place.topic, place.partition) for place in places}
@@ -285,14 +318,24 @@ def _count_unread(consumer: Consumer, stored: Mapping[tuple[str, int], int], top
     return unread
 
 
-def _partitions(consumer: Consumer, topic: str) -> list[int]:
-    try:
-        metadata = consumer.list_topics(topic, timeout=KAFKA_SECONDS).topics[topic]
-    except KafkaException as error:
-        raise KafkaUnreachableError(f"Kafka doesn't answer: {_said(error)}.") from error
-    if metadata.error is not None:
-        raise KafkaException(metadata.error)
-    return list(metadata.partitions)
+def _partitions(consumer: Consumer, topics: Sequence[str]) -> list[tuple[str, int]]:
+    """Return all partitions of `topics`, each as (topic, partition)."""
+    found: list[tuple[str, int]] = []
+    missing: list[str] = []
+    for topic in topics:
+        try:
+            metadata = consumer.list_topics(topic, timeout=KAFKA_SECONDS).topics[topic]
+        except KafkaException as error:
+            raise KafkaUnreachableError(f"Kafka doesn't answer: {_said(error)}.") from error
+        if metadata.error is None:
+            found += [(topic, partition) for partition in metadata.partitions]
+        elif metadata.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            missing.append(topic)
+        else:
+            raise KafkaException(metadata.error)
+    if missing:
+        raise MissingTopicError(missing)
+    return found
 
 
 def _said(error: KafkaException) -> str:

@@ -5,6 +5,7 @@ and urllib3's own chatter only from a warning on.
 """
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
@@ -28,7 +29,10 @@ _LEVELS = {
     "error": logging.ERROR,
 }
 _FORMATS = ("json", "text")
-_CHATTY_LIBRARIES = ("librdkafka", "consumer.results.librdkafka", "urllib3", "psycopg", "psycopg.pool", "httpx")
+LIBRDKAFKA_LOGGERS = ("librdkafka", "consumer.results.librdkafka")
+_CHATTY_LIBRARIES = (*LIBRDKAFKA_LOGGERS, "urllib3", "psycopg", "psycopg.pool", "httpx")
+# KAFKA_CONFIG is for consumers and producers alike: what concerns the others alone is no mistake.
+_OF_THE_OTHERS = re.compile("is a (consumer|producer) property and will be ignored")
 _REDACTED = "[redacted]"
 # Words of a key that stand for a secret or for a person. Nobody of us logs such a thing; this is the second lock.
 _PRIVATE_WORDS = frozenset(
@@ -99,7 +103,13 @@ def configure_logs(environment: Mapping[str, str], stream: TextIO | None = None)
     root.setLevel(level)
     for library in _CHATTY_LIBRARIES:
         logging.getLogger(library).setLevel(max(level, logging.WARNING))
+    for name in LIBRDKAFKA_LOGGERS:
+        logging.getLogger(name).addFilter(_is_of_interest)
     logging.captureWarnings(capture=True)
+
+
+def _is_of_interest(record: logging.LogRecord) -> bool:
+    return _OF_THE_OTHERS.search(record.getMessage()) is None
 
 
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:

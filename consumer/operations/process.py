@@ -26,8 +26,8 @@ from consumer.operations.role_failures import note_role_failure
 from consumer.operations.running import Running
 
 STOP_SECONDS = 10.0
-# Exit code where threads had to be left.
-FORCED = 2
+# Exit code where threads had to be left; one that nothing else has, for whoever watches over the process.
+FORCED = 4
 # What ends of itself takes less; the rest is for giving back what is in hand.
 _JOIN_SECONDS = STOP_SECONDS - 1.0
 _AGAIN_SECONDS = 2.0
@@ -191,9 +191,9 @@ class Process:
 
 
 def run_until_signalled(process: Process) -> None:
-    """Run `process` in the main thread until SIGTERM or SIGINT; a second one ends it at once, with exit code 2.
+    """Run `process` in the main thread until SIGTERM or SIGINT; a second one ends it at once, with exit code 4.
 
-    Raises as `Process.run`. Where threads are left it doesn't return but ends the process with exit code 2: they would
+    Raises as `Process.run`. Where threads are left it doesn't return but ends the process with exit code 4: they would
     keep the interpreter from ending.
     """
     signalled = threading.Event()

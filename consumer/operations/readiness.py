@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.configuration import Topics
 from consumer.database import connect, pending_migrations
-from consumer.operations.kafka import KafkaUnreachableError, existing_topics
+from consumer.operations.kafka import KafkaUnreachableError, MissingTopicError, existing_topics
 
 _KAFKA_SECONDS = 3.0
 
@@ -55,11 +55,7 @@ def look_at_topics(admin: AdminClient, topics: Topics, roles: Iterable[Role]) ->
         return Verdict(ready=False, reason=str(error))
     missing = [name for name in needed_topics(topics, roles) if name not in present]
     if missing:
-        return Verdict(
-            ready=False,
-            reason=f"Kafka has no topic {', '.join(missing)}. Create what is missing as deploy/ declares it, or for "
-            "development with: hearlink-xero topics ensure",
-        )
+        return Verdict(ready=False, reason=str(MissingTopicError(missing)))
     return Verdict(ready=True)
 
 

@@ -92,8 +92,13 @@ class Reader:
         event: OrderEvent | None = None
         try:
             event = self._decode(message.value(), trace_parent(headers) if headers else None)
-            check(event, message.key(), texts=False)
         except (UndecodableError, ImpossibleEventError) as error:
+            segment.letters.append(dead_letter(message, error, event=event))
+            return
+        try:
+            check(event, message.key(), texts=False)
+        except ImpossibleEventError as error:
+            # It could be read, so whose it is is known.
             segment.letters.append(dead_letter(message, error, event=event))
             return
         segment.events.append(event)

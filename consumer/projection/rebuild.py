@@ -4,6 +4,7 @@ The topic is read without a group and nothing is committed for one. The living p
 stretch, up to where it stands by then, is read within the transaction that compares, so that both are of one moment.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ from consumer.projection.settings import ProjectionSettings
 from consumer.projection.writer import is_refusal
 
 _LOG = structlog.get_logger()
+_LIBRDKAFKA = logging.getLogger("librdkafka")
 _QUERIES = load_queries(__file__, "rebuild.sql")
 _PROJECTION = load_queries(__file__, "queries.sql")
 _KAFKA_SECONDS = 10.0
@@ -94,7 +96,8 @@ class Rebuild:
                 "group.id": f"{settings.group_id}-rebuild",
                 "client.id": "hearlink-xero-rebuild",
                 "enable.partition.eof": True,
-            }
+            },
+            logger=_LIBRDKAFKA,
         )
         try:
             with connect(settings.database_url, name="rebuild") as connection:

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 import pytest
 from cryptography.fernet import Fernet
+from rich.console import Console
 
+from consumer.cli import output
 from consumer.cli.application import _COMMANDS, cli
 from consumer.database import connect
 from consumer.operations import kafka
@@ -19,6 +21,13 @@ from tests.cli.service import Service
 pytestmark = pytest.mark.timeout(180)
 
 NOWHERE = "postgresql://someone:geheim@127.0.0.1:1/nothing"
+
+
+def shell(line: str, service: Service) -> subprocess.CompletedProcess[str]:
+    """Run a line of the shell; it fails where a part of a pipeline does."""
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], env=service.environment, capture_output=True, text=True, check=False
+    )
 
 
 def test_every_command_loads_and_explains_itself() -> None:
@@ -54,7 +63,23 @@ def test_help_is_quick_because_it_loads_nothing() -> None:
         (["logs", "--since", "soon"], {}, 2, "no time"),
         (["run"], {"TOKEN_ENCRYPTION_KEYS": ""}, 2, "TOKEN_ENCRYPTION_KEYS is not set"),
         (["run", "--only", "push"], {"XERO_CLIENT_ID": ""}, 2, "XERO_CLIENT_ID is not set"),
-        (["connect", "--organisation", "org-1", "--listen", "nowhere"], {}, 1, "migrate"),
+        (["connect", "--organisation", "org-1", "--listen", "nowhere"], {}, 2, "--listen is 'nowhere'"),
+        (["connect", "--organisation", "org-1", "--listen", "127.0.0.1:99999"], {}, 2, "must be HOST:PORT"),
+        (["connect", "--organisation", "org-1", "--timeout", "-1"], {}, 2, "no number of seconds"),
+        (["logs", "--since", "999999d"], {}, 2, "'999999d' ago there was no calendar"),
+        (["status"], {"HEARLINK_URL": "http://[::1"}, 2, "HEARLINK_URL is"),
+        (["status"], {"XERO_API_URL": "https://geheim@[bad"}, 2, "XERO_API_URL can't be used"),
+        (["status"], {"XERO_REDIRECT_URI": "http://localhost:99999/x"}, 2, "XERO_REDIRECT_URI is"),
+        (["status"], {"SCHEMA_REGISTRY_URL": "http://one,nowhere"}, 2, "SCHEMA_REGISTRY_URL is 'nowhere'"),
+        (["status"], {"HTTP_ADDRESS": "127.0.0.1:²"}, 2, "HTTP_ADDRESS is"),
+        (["status"], {"HTTP_ADDRESS": "a..b:80"}, 2, "HTTP_ADDRESS is"),
+        (["status"], {"XERO_CALLS_PER_DAY": "9" * 5_000}, 2, "XERO_CALLS_PER_DAY is"),
+        (["sync", "order-1", "--wait", "--timeout", "nan"], {}, 2, "no number of seconds"),
+        (["sync", "order-1", "--wait", "--timeout", "-1"], {}, 2, "no number of seconds"),
+        (["dead-letters", "drop", "9" * 20, "--reason", "x"], {}, 2, "not in the range"),
+        (["dead-letters", "replay", "9" * 20], {}, 2, "not in the range"),
+        (["console"], {"DATABASE_URL": NOWHERE}, 3, "Postgres can't be reached"),
+        (["console"], {}, 1, "hearlink-xero migrate"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_an_exit_code(
@@ -64,6 +89,7 @@ def test_a_mistake_is_one_sentence_and_an_exit_code(
     assert answer.code == code, answer
     assert words in answer.err
     assert "Traceback" not in answer.err
+    assert "defect" not in answer.err
     assert "geheim" not in answer.err + answer.out
 
 
@@ -155,9 +181,46 @@ def test_where_there_is_nothing_it_is_said_in_words(service: Service) -> None:
     assert service.expect("logs", "--summary", "--order", "order-1").out == "The log has no rows that fit.\n"
     assert "There is no problem 'bogus'" in service.expect("logs", "--problem", "bogus").out
     assert service.expect("problems").out == "No problem is open.\n"
+    with connect(service.environment["DATABASE_URL"], name="test") as connection:
+        connection.execute("insert into clinic (organisation_id, clinic_id) values ('org-1', 'clinic-1')")
     assert service.expect("problems", "--organisation", "org-1").out == "No problem is open in org-1.\n"
     for command in ("logs", "problems"):
         assert service.expect(command, "--json").out.strip() in {"", "[]"}
+
+
+def test_names_that_nobody_has_are_told(service: Service) -> None:
+    service.expect("migrate")
+    for arguments, words in (
+        (("retry", "--organisation", "nope"), "There is no organisation 'nope'"),
+        (("retry", "--clinic", "nope", "--dry-run"), "There is no clinic 'nope'"),
+        (("problems", "--organisation", "nope"), "There is no organisation 'nope'"),
+        (("settings", "show", "--organisation", "nope"), "nope has no settings"),
+        (("settings", "show"), "No organisation has settings"),
+    ):
+        for further in ((), ("--json",)):
+            answer = service.run(*arguments, *further)
+            assert (answer.code, answer.out) == (1, ""), arguments
+            assert words in answer.err
+    with connect(service.environment["DATABASE_URL"], name="test") as connection:
+        connection.execute("insert into clinic (organisation_id, clinic_id) values ('org-1', 'clinic-1')")
+    assert service.expect("retry", "--organisation", "org-1", "--clinic", "clinic-1", "--dry-run").code == 0
+    answer = service.run("retry", "--organisation", "org-1", "--clinic", "clinic-2", "--dry-run")
+    assert "There is no clinic 'clinic-2' in org-1" in answer.err
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_numbers_are_never_folded(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "console", lambda: Console(highlight=False, width=width))
+    output.print_table(
+        "",
+        ["tenant", "name", ">due", ">waiting", ">failed", ">minute", ">day", "note"],
+        [["5b1c6f0e-0000-4000-8000-000000000000", "Harbour Hearing", 0, 1200, 0, "1000/1000", "107/100000", "rests"]],
+    )
+    shown = capsys.readouterr().out
+    assert {"1200", "1000/1000", "107/100000"} <= set(shown.split())
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_problem_that_does_not_exist_is_not_retried(service: Service) -> None:
@@ -169,16 +232,40 @@ def test_a_problem_that_does_not_exist_is_not_retried(service: Service) -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(blank_service: Service) -> None:
-    pipeline = f"{sys.executable} -m consumer metrics --markdown | head -n 1"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", pipeline],
-        env=blank_service.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = shell(f"{sys.executable} -m consumer metrics --markdown | head -n 1", blank_service)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        # By rich, by click while it reads the arguments, and by a command itself.
+        ("metrics | head -c 0", 0, ""),
+        ("--help | head -c 0", 0, ""),
+        ("completion bash | head -c 0", 0, ""),
+        ("metrics >&-", 1, "Standard output is closed"),
+        ("metrics >/dev/full", 1, "No space left on device"),
+    ],
+)
+def test_an_output_that_takes_nothing_is_told(blank_service: Service, line: str, code: int, words: str) -> None:
+    done = shell(f"{sys.executable} -m consumer {line}", blank_service)
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, code), done.stderr
+    assert words in done.stderr
+    assert "defect" not in done.stderr
+
+
+def test_an_output_of_ascii_alone_takes_everything(service: Service) -> None:
+    service.expect("migrate")
+    path = service.folder / "é.toml"
+    path.write_text('[organisation]\nid = "Müller"\nmode = "manual"\n', encoding="utf-8")
+    service.expect("settings", "apply", str(path))
+    for locale in ({"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}):
+        shown = service.run_apart("settings", "show", environment=locale)
+        assert (shown.code, shown.err) == (0, "")
+        assert "M?ller: defaults" in shown.out
+        (found,) = service.run_apart("settings", "show", "--json", environment=locale).json
+        assert found["organisation_id"] == "Müller"
 
 
 def test_tokens_move_to_a_new_key(service: Service) -> None:

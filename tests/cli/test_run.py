@@ -132,5 +132,5 @@ def test_a_second_signal_ends_what_does_not_stop(service: Service) -> None:
             proxy.freeze()
             running.process.send_signal(signal.SIGTERM)
             running.wait_for("stopping")
-            assert running.stop() == 2
+            assert running.stop() == 4
             proxy.thaw()

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 import requests
+from cryptography.fernet import Fernet
 
 from consumer.sandbox.xero import Fault
 from tests.cli.service import COMMAND, Answer, Service, settings_text
@@ -96,6 +97,18 @@ def test_where_xero_cannot_be_asked_what_was_read_before_counts(connected: Servi
     assert "Xero could not be asked" in answer.err
     assert apply(connected, connected.tenant_id, payment_account="999").code == 2
     assert defaults(connected)["mode"] == "manual"
+
+
+def test_keys_that_do_not_open_the_tokens_are_an_error(connected: Service) -> None:
+    connected.expect("settings", "apply", str(connected.folder / "settings.toml"))
+    assert connected.run("settings", "check").code == 0
+    wrong = {"TOKEN_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
+    answer = connected.run("settings", "check", "--json", environment=wrong)
+    assert answer.code == 1
+    (finding, *_) = answer.json["org-1"]
+    assert (finding["code"], finding["level"]) == ("tokens_locked", "error")
+    assert "TOKEN_ENCRYPTION_KEYS" in finding["message"]
+    assert connected.run("settings", "check", "--offline", environment=wrong).code == 0
 
 
 def test_a_connection_is_told_as_json(service: Service) -> None:

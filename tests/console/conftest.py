@@ -57,7 +57,7 @@ class Visitor:
 
     def sync(self, order_id: str = "order-1") -> requests.Response:
         """Look at the plan of an order, then confirm it."""
-        path = f"/orders/{quote(order_id, safe='')}/sync"
+        path = f"/sync/{quote(order_id, safe='')}"
         return self.post(path, {"plan": mark_of(self.page(path).text)})
 
     def api(self, path: str, body: Any = None, *, method: str | None = None, **more: Any) -> requests.Response:
@@ -68,6 +68,10 @@ class Visitor:
             timeout=30,
             **more,
         )
+
+    def seen_settings(self) -> dict[str, str]:
+        """What a PUT of settings says: that one has seen those of now."""
+        return {"If-Match": self.api("/settings").headers["ETag"]}
 
 
 _SETTINGS: dict[str, Any] = {

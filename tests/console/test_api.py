@@ -76,10 +76,10 @@ def test_problems_state_and_orders(visitor: Visitor) -> None:
         "contact",
         "invoice",
     ]
-    timeline = visitor.api("/orders/order-3/timeline").json()
+    timeline = visitor.api("/timeline/order-3").json()
     assert {"event", "call", "answer", "log"} <= {moment["kind"] for moment in timeline["moments"]}
     assert visitor.api("/orders/none").status_code == 404
-    assert visitor.api("/orders/none/plan").status_code == 404
+    assert visitor.api("/plan/none").status_code == 404
 
 
 def test_a_problem_is_retried_as_a_whole(visitor: Visitor, busy_books: Books, assembly: Assembly) -> None:
@@ -132,12 +132,13 @@ def test_settings_go_out_and_come_back(visitor: Visitor) -> None:
     visitor.post("/settings/refresh", {})
     found = visitor.api("/settings").json()
     document = found["settings"]
+    seen = visitor.seen_settings()
     assert document["organisation"]["mode"] == "auto"
     assert any(finding["code"] == "revenue_account_unusable" for finding in found["findings"])
     # What was wrong before is no reason to refuse; what this change brings about is.
     services = document["organisation"]["categories"]["services"]
     services["revenue_account"] = "310"
-    answer = visitor.api("/settings", document, method="PUT")
+    answer = visitor.api("/settings", document, method="PUT", headers=seen)
     assert answer.status_code == 400
     assert "clinic-1: Account 310 for services is not a revenue account" in answer.json()["detail"]
     assert "hearing aids" not in answer.json()["detail"]
@@ -148,7 +149,7 @@ def test_settings_go_out_and_come_back(visitor: Visitor) -> None:
     assert len(effects["differences"]) == 6
     assert effects["xero_not_asked"] is None
     assert visitor.api("/settings").json()["settings"]["clinic"] == []
-    assert visitor.api("/settings", document, method="PUT").status_code == 200
+    assert visitor.api("/settings", document, method="PUT", headers=seen).status_code == 200
     assert visitor.api("/settings").json()["settings"] == document
     document["organisation"]["id"] = "org-2"
     assert visitor.api("/settings", document, method="PUT").status_code == 400
@@ -163,7 +164,7 @@ def test_settings_are_checked_against_xero_as_it_is_now(visitor: Visitor, books:
     for method, path in (("POST", "/settings/preview"), ("PUT", "/settings")):
         # Longer ago than it takes to look at a preview.
         books.connection.execute("update xero_tenant set described_at = now() - interval '30 seconds'")
-        answer = visitor.api(path, document, method=method)
+        answer = visitor.api(path, document, method=method, headers=visitor.seen_settings())
         assert "Account 260 for services is archived" in answer.text
         assert (answer.status_code, method) in {(200, "POST"), (400, "PUT")}
     books.simulator.control.restore_account(books.tenant_id, "260")
@@ -171,11 +172,28 @@ def test_settings_are_checked_against_xero_as_it_is_now(visitor: Visitor, books:
     books.connection.execute("update xero_tenant set described_at = now() - interval '30 seconds', accounts = '[]'")
     document["organisation"]["mode"] = "manual"
     del document["organisation"]["categories"]
-    answer = visitor.api("/settings", document, method="PUT")
+    answer = visitor.api("/settings", document, method="PUT", headers=visitor.seen_settings())
     assert answer.status_code == 200
     assert answer.json()["xero_not_asked"]
     books.connection.execute("update xero_connection set state = 'disconnected'")
-    assert visitor.api("/settings", document, method="PUT").json()["xero_not_asked"] == "Xero is disconnected."
+    answer = visitor.api("/settings", document, method="PUT", headers={"If-Match": answer.headers["ETag"]})
+    assert answer.json()["xero_not_asked"] == "Xero is disconnected."
+
+
+@pytest.mark.usefixtures("busy_books")
+def test_settings_are_never_replaced_unseen(visitor: Visitor) -> None:
+    before = visitor.api("/settings").json()["settings"]
+    answer = visitor.api("/settings", {"organisation": {}}, method="PUT")
+    assert answer.status_code == 428
+    assert "If-Match" in answer.json()["detail"]
+    seen = visitor.seen_settings()
+    others = {**before, "organisation": {**before["organisation"], "mode": "manual"}}
+    assert visitor.api("/settings", others, method="PUT", headers={"If-Match": "W/" + seen["If-Match"]}).ok
+    answer = visitor.api("/settings", {"organisation": {}}, method="PUT", headers=seen)
+    assert (answer.status_code, answer.json()["title"]) == (412, "Somebody changed the settings meanwhile.")
+    assert visitor.api("/settings").json()["settings"] == others
+    assert visitor.api("/settings", before, method="PUT", headers={"If-Match": "*"}).ok
+    assert visitor.api("/settings").json()["settings"] == before
 
 
 def test_a_retry_is_found_by_each_of_its_orders(visitor: Visitor, busy_books: Books) -> None:
@@ -194,7 +212,7 @@ def test_a_retry_is_found_by_each_of_its_orders(visitor: Visitor, busy_books: Bo
         ("retry_filter", ["order-3", "order-4"]),
         ("retry_order", ["order-3"]),
     ]
-    moments = visitor.api("/orders/order-3/timeline").json()["moments"]
+    moments = visitor.api("/timeline/order-3").json()["moments"]
     acts = [moment["text"] for moment in moments if moment["kind"] == "act"]
     assert [act.partition(",")[0] for act in acts] == [
         "local user: retry problem",
@@ -239,6 +257,8 @@ def test_the_description_has_every_route_and_nothing_else(visitor: Visitor) -> N
     operations = [operation for path in description["paths"].values() for operation in path.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     assert all(operation["summary"].endswith(".") for operation in operations)
+    put = description["paths"]["/api/organisations/{organisation_id}/settings"]["put"]
+    assert "If-Match" in {part["name"] for part in put["parameters"] if part["in"] == "header"}
     for path, by_method in description["paths"].items():
         for operation in by_method.values():
             named = {part["name"] for part in operation["parameters"] if part["in"] == "path"}

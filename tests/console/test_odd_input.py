@@ -23,13 +23,13 @@ ADDRESSES = {
     f"{BASE}/log/{TOO_LONG}": 404,
     f"{BASE}/log/one": 404,
     f"{BASE}/orders/a{NUL}": 404,
-    f"{BASE}/orders/a{NUL}/sync": 404,
+    f"{BASE}/sync/a{NUL}": 404,
     f"{BASE}/settings/clinics/a{NUL}": 404,
     f"/organisations/a{NUL}/log": 404,
     f"/api{BASE}/log/{LARGEST}": 404,
     f"/api{BASE}/log?limit={TOO_LONG}": 400,
-    f"/api{BASE}/orders/a{NUL}/plan": 404,
-    f"/api{BASE}/orders/a{NUL}/timeline": 404,
+    f"/api{BASE}/plan/a{NUL}": 404,
+    f"/api{BASE}/timeline/a{NUL}": 404,
 }
 # As they are sent: a text of JSON may name half of a character.
 BODIES = {

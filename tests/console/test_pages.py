@@ -1,6 +1,7 @@
 """The pages over HTTP, without a browser: what they show, and what their forms do."""
 
 import io
+import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
@@ -62,7 +63,7 @@ def test_every_page_answers(visitor: Visitor, books: Books) -> None:
         "/orders?q=WH-order-2",
     ):
         visitor.page(path)
-    for path in ("/orders/order-1", "/orders/order-2", "/orders/order-2/sync", "/orders/order-1/sync", "/export"):
+    for path in ("/orders/order-1", "/orders/order-2", "/sync/order-2", "/sync/order-1", "/export"):
         visitor.page(path)
     for path in ("/settings", "/settings/clinics/clinic-1", "/settings/other-organisation"):
         visitor.page(path)
@@ -100,7 +101,7 @@ def test_what_happened_and_what_to_do_are_two_sentences(visitor: Visitor, books:
     books.save_invoice("order-1")
     books.request_sync("order-1")
     books.push()
-    for path in ("/log", "/orders/order-1/sync", f"/log/{books.log()[-1]['id']}"):
+    for path in ("/log", "/sync/order-1", f"/log/{books.log()[-1]['id']}"):
         text = visitor.page(path).text
         assert "Synchronisation is disabled" in text, path
         assert "Synchronisation is disabled <strong>" not in text, path
@@ -123,15 +124,36 @@ def test_an_order_may_be_called_anything(visitor: Visitor, books: Books, assembl
     order_id = "a/b c?d&e=ü#sync"
     books.save_invoice(order_id, number="N 1/2")
     assert quote(order_id, safe="") in visitor.page("/orders", q="N 1/2").url
-    path = f"/orders/{quote(order_id, safe='')}"
-    assert "N 1/2" in visitor.page(path).text
-    assert "N 1/2" in visitor.page(f"{path}/sync").text
-    assert visitor.api(f"{path}/plan").json()["order_id"] == order_id
+    mark = quote(order_id, safe="")
+    assert "N 1/2" in visitor.page(f"/orders/{mark}").text
+    assert "N 1/2" in visitor.page(f"/sync/{mark}").text
+    assert visitor.api(f"/plan/{mark}").json()["order_id"] == order_id
     assert visitor.sync(order_id).status_code == 200
     (request,) = deliver_requests(books, assembly)
     assert request.order_id == order_id
     books.push()
     assert visitor.page("/log", order=order_id).text.count("N 1/2") >= 2
+
+
+def test_no_order_is_taken_for_another_ones_page(visitor: Visitor, books: Books, assembly: Assembly) -> None:
+    ids = ("slash", "slash/sync", "a/b/sync", "slash/plan", "slash/timeline", "slash/../slash")
+    for number, order_id in enumerate(ids):
+        books.save_invoice(order_id, number=f"N-{number}")
+        mark = quote(order_id, safe="")
+        assert f"<h1>Invoice N-{number}</h1>" in visitor.page("/orders", q=order_id).text
+        assert visitor.api(f"/orders/{mark}").json()["invoice_number"] == f"N-{number}"
+        assert visitor.api(f"/plan/{mark}").json()["order_id"] == order_id
+        assert visitor.api(f"/timeline/{mark}").json()["order_id"] == order_id
+        assert visitor.api(f"/sync/{mark}", {}).status_code == 202
+        assert f"<h1>Invoice N-{number}</h1>" in visitor.sync(order_id).text
+    assert sorted(request.order_id for request in deliver_requests(books, assembly)) == sorted(2 * ids)
+    books.push()
+    for number, order_id in enumerate(ids):
+        (link,) = set(re.findall(r'href="([^"]+/orders/[^"]+)"', visitor.page("/log", order=order_id).text))
+        page = visitor.get(link).text
+        assert f"<h1>Invoice N-{number}</h1>" in page
+        (button,) = re.findall(r'href="([^"]+/sync/[^"]+)"', page)
+        assert f"N-{number}" in visitor.get(button).text
 
 
 def test_an_export_of_a_clinic_that_nobody_named_is_refused(visitor: Visitor, books: Books) -> None:

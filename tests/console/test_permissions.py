@@ -59,7 +59,9 @@ def ask(visitor: "RoleVisitor", route: GuardedRoute) -> requests.Response:
     """Send the route's request as that visitor would, with a form's token as far as they can have one."""
     prefix = "/api" if route.face is Face.API else ""
     path = (
-        route.path.replace("{log_id:int}", "1").replace("{order_id:path}", "order-1").replace("{clinic_id}", "clinic-1")
+        route.path.replace("{log_id:int}", "1")
+        .replace("{order_id:path}", "order-1")
+        .replace("{clinic_id:path}", "clinic-1")
     )
     more: dict[str, Any] = {}
     if route.method != "GET":

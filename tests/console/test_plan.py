@@ -32,7 +32,7 @@ def sent(assembly: Assembly, monkeypatch: pytest.MonkeyPatch) -> list[Json]:
 
 
 def planned(visitor: Visitor, order_id: str) -> list[Json]:
-    answer = visitor.api(f"/orders/{order_id}/plan")
+    answer = visitor.api(f"/plan/{order_id}")
     assert answer.status_code == 200, answer.text
     plan: Json = json.loads(answer.text, parse_float=Decimal, parse_int=Decimal)
     return list(plan["calls"])
@@ -94,7 +94,7 @@ def test_a_change_is_what_its_plan_showed(visitor: Visitor, books: Books, sent: 
 
 def test_the_confirmation_shows_every_field_and_sends_nothing(visitor: Visitor, books: Books, sent: list[Json]) -> None:
     books.save_invoice("order-1")
-    page = visitor.page("/orders/order-1/sync").text
+    page = visitor.page("/sync/order-1").text
     plan = planned(visitor, "order-1")
     for call in plan:
         for name, value in call["fields"]:
@@ -109,11 +109,11 @@ def test_the_confirmation_shows_every_field_and_sends_nothing(visitor: Visitor, 
 def test_what_stands_in_the_way_is_said_first(visitor: Visitor, books: Books, assembly: Assembly) -> None:
     books.settings(synchronisation_enabled=False)
     books.save_invoice("order-1")
-    page = visitor.page("/orders/order-1/sync").text
+    page = visitor.page("/sync/order-1").text
     assert "Synchronisation is disabled" in page
     assert "As things are, nothing would be sent." in page
     assert "Confirm" not in page
-    visitor.api("/orders/order-1/sync", {})
+    visitor.api("/sync/order-1", {})
     deliver_requests(books, assembly)
     books.push()
     assert [(row["outcome"], row["problem"]) for row in books.log()][-1] == ("failed", "synchronisation_disabled")
@@ -122,26 +122,26 @@ def test_what_stands_in_the_way_is_said_first(visitor: Visitor, books: Books, as
 def test_a_missing_account_would_fail_and_says_so(visitor: Visitor, books: Books) -> None:
     books.settings(services_revenue_account=None)
     books.save_invoice("order-1")
-    answer = visitor.api("/orders/order-1/plan").json()
+    answer = visitor.api("/plan/order-1").json()
     (finding,) = answer["not_sent"]
     assert finding["fails"] is True
     assert finding["problem"] == "mapping_incomplete"
-    assert "Would fail" in visitor.page("/orders/order-1/sync").text
+    assert "Would fail" in visitor.page("/sync/order-1").text
 
 
 def test_what_is_confirmed_is_the_plan_that_was_shown(visitor: Visitor, books: Books) -> None:
     books.save_invoice("order-1")
-    form = {"plan": mark_of(visitor.page("/orders/order-1/sync").text)}
+    form = {"plan": mark_of(visitor.page("/sync/order-1").text)}
     books.save_payment("order-1", amount="12.0000")
-    answer = visitor.post("/orders/order-1/sync", form)
+    answer = visitor.post("/sync/order-1", form)
     assert answer.status_code == 409
     assert "has changed meanwhile" in answer.text
     assert "12.00" in answer.text
-    assert visitor.post("/orders/order-1/sync", {}).status_code == 409
+    assert visitor.post("/sync/order-1", {}).status_code == 409
     # Other settings make another plan of the same order.
     form = {"plan": mark_of(answer.text)}
     books.settings(services_revenue_account="260")
-    assert visitor.post("/orders/order-1/sync", form).status_code == 409
+    assert visitor.post("/sync/order-1", form).status_code == 409
     assert books.connection.execute("select count(*) from outbox where topic = 'retry'").fetchone() == (0,)
     assert visitor.sync().status_code == 200
     assert books.connection.execute("select count(*) from outbox where topic = 'retry'").fetchone() == (1,)
@@ -150,15 +150,15 @@ def test_what_is_confirmed_is_the_plan_that_was_shown(visitor: Visitor, books: B
 def test_what_would_send_nothing_is_not_offered(visitor: Visitor, books: Books) -> None:
     books.save_invoice("order-1")
     books.push()
-    page = visitor.page("/orders/order-1/sync").text
+    page = visitor.page("/sync/order-1").text
     assert "Xero holds this order as it is in HearLink already" in page
     assert "Confirm" not in page
     # A problem that may be gone by now is worth a try.
     books.settings(services_revenue_account=None)
     books.save_invoice("order-2")
-    assert "Confirm" not in visitor.page("/orders/order-2/sync").text
+    assert "Confirm" not in visitor.page("/sync/order-2").text
     books.push()
-    assert "Confirm" in visitor.page("/orders/order-2/sync").text
+    assert "Confirm" in visitor.page("/sync/order-2").text
 
 
 def test_what_is_confirmed_while_xero_is_away_is_sent_once_it_is_back(
@@ -168,7 +168,7 @@ def test_what_is_confirmed_while_xero_is_away_is_sent_once_it_is_back(
     books.save_invoice("order-1")
     books.save_invoice("order-2")
     books.connection.execute("update xero_connection set state = 'disconnected', disconnected_at = now()")
-    assert "What you confirm now is sent once Xero is reconnected." in visitor.page("/orders/order-1/sync").text
+    assert "What you confirm now is sent once Xero is reconnected." in visitor.page("/sync/order-1").text
     visitor.sync()
     deliver_requests(books, assembly)
     books.push()

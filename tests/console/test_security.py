@@ -37,7 +37,7 @@ def test_no_page_has_scripts_or_styles_inside(visitor: Visitor, books: Books) ->
     for route in GUARDED_ROUTES:
         if route.face is Face.PAGE and route.method == "GET":
             path = route.path.replace("{log_id:int}", str(books.log()[0]["id"]))
-            path = path.replace("{order_id:path}", "order-1").replace("{clinic_id}", "clinic-1")
+            path = path.replace("{order_id:path}", "order-1").replace("{clinic_id:path}", "clinic-1")
             parser = InlineScripts()
             parser.feed(visitor.page(path).text)
             assert parser.found == [], path
@@ -62,7 +62,7 @@ def test_every_answer_carries_the_headers(visitor: Visitor) -> None:
 def test_a_form_without_its_token_does_nothing(visitor: Visitor, books: Books) -> None:
     books.save_invoice("order-1")
     token = visitor.token()
-    url = f"{visitor.url}/organisations/{ORGANISATION}/orders/order-1/sync"
+    url = f"{visitor.url}/organisations/{ORGANISATION}/sync/order-1"
     for form, headers, status in (
         ({"csrf": ""}, {}, 403),
         ({}, {}, 415),
@@ -77,7 +77,7 @@ def test_a_form_without_its_token_does_nothing(visitor: Visitor, books: Books) -
     assert requests.post(url, data={"csrf": token}, timeout=30).status_code == 403
     assert visitor.session.post(url, json={"csrf": token}, timeout=30).status_code == 415
     assert books.connection.execute("select count(*) from outbox where topic = 'retry'").fetchone() == (0,)
-    form = {"csrf": token, "plan": mark_of(visitor.page("/orders/order-1/sync").text)}
+    form = {"csrf": token, "plan": mark_of(visitor.page("/sync/order-1").text)}
     answer = visitor.session.post(url, data=form, headers={"Origin": visitor.url}, timeout=30)
     assert answer.status_code == 200
     assert books.connection.execute("select count(*) from outbox where topic = 'retry'").fetchone() == (1,)
@@ -197,7 +197,7 @@ def test_what_people_write_stays_text(visitor: Visitor, books: Books) -> None:
     }
     books.save_invoice("order-1", reference=mark)
     books.push()
-    for path in ("/orders/order-1", "/orders/order-1/sync", f"/orders?q={mark}", f"/log?order={mark}&clinic={mark}"):
+    for path in ("/orders/order-1", "/sync/order-1", f"/orders?q={mark}", f"/log?order={mark}&clinic={mark}"):
         text = visitor.page(path).text
         assert mark not in text, path
         assert "<img" not in text, path

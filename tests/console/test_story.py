@@ -177,7 +177,7 @@ def look_at_every_page(reader: Reader) -> None:
         "problems": "/problems",
         "find": "/orders?q=nothing",
         "order": "/orders/order-1",
-        "sync": "/orders/order-4/sync",
+        "sync": "/sync/order-4",
         "export": "/export",
         "settings": "/settings",
         "clinic": "/settings/clinics/clinic-1",

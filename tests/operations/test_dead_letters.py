@@ -10,7 +10,7 @@ from consumer.operations.dead_letters import (
     replay_dead_letters,
 )
 from consumer.operations.kafka import NotDeliveredError, OutgoingMessage
-from tests.operations.rows import insert
+from tests.operations.rows import insert, insert_order, insert_organisation
 
 
 def bury(connection: Connection[Any], offset: int, **columns: Any) -> int:
@@ -47,8 +47,19 @@ def test_a_replay_sends_the_same_bytes_to_the_same_place_once(connection: Connec
     assert list_dead_letters(connection) == []
     (row, _) = list_dead_letters(connection, state="replayed")
     assert row.state_actor == "operator"
-    audited = connection.execute("select action, actor, detail from audit").fetchall()
-    assert audited == [("dead_letters_replayed", "operator", {"ids": [first, second], "reason": None})]
+    audited = connection.execute("select organisation_id, action, actor, detail from audit").fetchall()
+    assert audited == [("org-1", "dead_letters_replayed", "operator", {"ids": [first, second], "reason": None})]
+
+
+def test_each_organisation_has_what_became_of_its_own_letters_on_record(connection: Connection[Any]) -> None:
+    insert_organisation(connection)
+    insert_order(connection, "order-1")
+    of_key = bury(connection, 1, organisation_id=None)
+    of_another = bury(connection, 2, organisation_id="org-2")
+    of_nobody = bury(connection, 3, organisation_id=None, order_id=None)
+    drop_dead_letters(connection, [of_nobody, of_another, of_key], actor="operator", reason="a test")
+    rows = connection.execute("select organisation_id, detail -> 'ids' from audit order by 1").fetchall()
+    assert rows == [("org-1", [of_key]), ("org-2", [of_another]), (None, [of_nobody])]
 
 
 def test_what_kafka_does_not_take_stays_open(connection: Connection[Any]) -> None:

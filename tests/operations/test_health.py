@@ -1,5 +1,6 @@
 """The probes: what is stuck and what only waits; what is missing."""
 
+import re
 import time
 from typing import Any
 
@@ -167,6 +168,26 @@ def test_without_postgres_the_series_are_left_out(health: Health, parts: Assembl
     text = health.metrics().decode()
     assert "hearlink_xero_database_up 0.0" in text
     assert "hearlink_xero_orders_due" not in text
+    # It never answered this process.
+    assert "hearlink_xero_gauges_age_seconds " not in text
+
+
+def test_the_age_of_what_was_read_grows_while_postgres_is_away(
+    health: Health, parts: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.operations.collector.CACHE_SECONDS", 0.0)
+
+    def age() -> float:
+        (line,) = re.findall(r"^hearlink_xero_gauges_age_seconds (\S+)$", health.metrics().decode(), re.MULTILINE)
+        return float(line)
+
+    first = age()
+    monkeypatch.setattr(parts, "configuration", read_configuration({"DATABASE_URL": "postgresql://127.0.0.1:1/x"}))
+    time.sleep(0.1)
+    second = age()
+    assert second >= first + 0.1
+    assert "hearlink_xero_database_up 0.0" in health.metrics().decode()
+    assert age() > second
 
 
 def test_what_is_shown_is_what_the_table_declares(

@@ -221,6 +221,9 @@ def test_dead_letters_keep_origin_reason_and_bytes_and_the_partition_goes_on(wor
     assert rows[0][6] == [{"name": "origin", "value": "/wA="}, {"name": "origin", "value": "Mg=="}]
     assert all(row[7] for row in rows)
     assert all(len(row[8]) > 40 for row in rows)
+    # What could be read tells whose it is.
+    owners = world.rows("select distinct organisation_id, order_id from dead_letter where reason = 'impossible'")
+    assert owners == [("org-1", "order-1")]
     letters = [
         MessageDecoder(world.schemas).decode(DeadLetter, bytes(value))
         for (value,) in world.rows("select value from outbox where topic = 'dead_letter' order by id")
