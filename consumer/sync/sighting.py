@@ -154,12 +154,26 @@ def judge_payment(step: Step, payments: Iterable[Mapping[str, Any]]) -> Sighting
         payment
         for payment in payments
         if payment.get("Status") != "DELETED"
-        and _one_blank(payment.get("Reference")) == _one_blank(step.body["Reference"])
+        and one_blank(payment.get("Reference")) == one_blank(step.body["Reference"])
         and same_text(_invoice_of(payment), wanted)
     ]
     if not ours:
         return Sighting(Sight.ABSENT)
     return _sighting(Sight.TWICE if len(ours) > 1 else Sight.DONE, ours[0], "PaymentID")
+
+
+def marked_payment(reference: Any, payment_ids: Iterable[str]) -> str | None:
+    """Return which of an order's payments bears the mark `reference`, whatever its method was when that was written.
+
+    An id may have blanks in it and end as another one does: the longest that fits is meant.
+    """
+    text = one_blank(reference)
+    fitting = [
+        payment_id
+        for payment_id in payment_ids
+        if (mark := one_blank(payment_id)) and (text == mark or text.endswith(f" {mark}"))
+    ]
+    return max(fitting, key=lambda payment_id: len(one_blank(payment_id)), default=None)
 
 
 def holds(document: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
@@ -229,7 +243,7 @@ def _amount(value: Any) -> Decimal | None:
         return None
 
 
-def _one_blank(text: Any) -> str:
+def one_blank(text: Any) -> str:
     """Return `text` as Xero may keep it; case tells HearLink's ids apart."""
     return " ".join(str(text or "").split())
 
