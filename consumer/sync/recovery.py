@@ -34,7 +34,7 @@ from consumer.sync.reconciliation import ROOM_SECONDS
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting
 from consumer.sync.step import Stage, Step
-from consumer.sync.stranger import stranger_problem
+from consumer.sync.stranger import other_contact_problem, stranger_problem
 from consumer.xero import (
     BudgetSpentError,
     DisconnectedError,
@@ -290,7 +290,10 @@ class _Recovery:
             return f"{kind} is gone from Xero, though the answer that said so was lost; nothing was sent again.", None
         if sighting.sight is Sight.DONE:
             return f"{kind} was found in Xero after its answer was lost; it was not sent again.", None
-        if sighting.sight is Sight.STRANGER:
+        if sighting.sight is Sight.STRANGER and element.kind is LinkKind.CONTACT:
+            order_id = element.sender_order_id
+            problem = other_contact_problem(catalogue, sighting, order_id=order_id, patient_id=element.local_id)
+        elif sighting.sight is Sight.STRANGER:
             owner = order_of(self._connection, self._lease.book, sighting.xero_id)
             problem = stranger_problem(catalogue, self._services.hearlink_url, sighting, owner=owner, **values)
         elif sighting.sight is Sight.TWICE:

@@ -13,7 +13,7 @@ from consumer.sync.outcome import link_after, shown_id
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting, holds
 from consumer.sync.step import Stage, Step
-from consumer.sync.stranger import stranger_problem
+from consumer.sync.stranger import other_contact_problem, stranger_problem
 from consumer.xero import BudgetSpentError, MaintenanceError, RateLimitedError, TenantClient, XeroError
 
 # After the plain name: with a short form of the patient's id, then with all of it.
@@ -225,12 +225,21 @@ class Refusals:
         self._fail(refusal, self._local(refusal, "deleted_in_xero", kind=_kind(step)), intent_id)
 
     def _stranger(self, refusal: _Refusal, sighting: Sighting) -> Problem:
+        step, order_id = refusal.step, refusal.jobs[0].row.order_id
+        if step.stage is Stage.CONTACT_CREATE:
+            return other_contact_problem(
+                self._services.catalogue,
+                sighting,
+                order_id=order_id,
+                patient_id=step.local_id,
+                xero_message=refusal.problem.xero_message,
+            )
         return stranger_problem(
             self._services.catalogue,
             self._services.hearlink_url,
             sighting,
-            order_id=refusal.jobs[0].row.order_id,
-            number=str(refusal.step.detail.get("number", "")),
+            order_id=order_id,
+            number=str(step.detail.get("number", "")),
             owner=self._minutes.order_of(sighting.xero_id),
             xero_message=refusal.problem.xero_message,
         )

@@ -23,7 +23,7 @@ class Sight(StrEnum):
     # Ours and there, but not as the step wants it.
     OTHERWISE = "otherwise"
     ABSENT = "absent"
-    # The number belongs to a document that isn't this order's.
+    # The number belongs to a document that isn't this order's, or to a contact that isn't this patient's.
     STRANGER = "stranger"
     TWICE = "twice"
     # Deleted, voided or archived there.
@@ -45,7 +45,11 @@ def judge_contact(step: Step, contacts: Iterable[Mapping[str, Any]]) -> Sighting
     """Judge the creation or renaming of a contact by what was found under its number or id."""
     wanted = step.target_id
     if wanted is None:
-        ours = [contact for contact in contacts if same_text(contact.get("ContactNumber"), step.local_id)]
+        same_number = [contact for contact in contacts if same_text(contact.get("ContactNumber"), step.local_id)]
+        # Xero takes ids that differ in case for one number; in HearLink they are two people.
+        ours = [contact for contact in same_number if _is_mark(contact.get("ContactNumber"), step.local_id)]
+        if same_number and not ours:
+            return _sighting(Sight.STRANGER, same_number[0], "ContactID")
     else:
         ours = [contact for contact in contacts if same_text(contact.get("ContactID"), wanted)]
     active = [contact for contact in ours if contact.get("ContactStatus", "ACTIVE") == "ACTIVE"]
@@ -69,7 +73,7 @@ def judge_new_document(step: Step, documents: Iterable[Mapping[str, Any]]) -> Si
         for document in documents
         if same_text(document.get(number_field), step.body[number_field]) and document.get("Type") == kind
     ]
-    ours = [document for document in same_number if document.get(mark_field) == step.body[mark_field]]
+    ours = [document for document in same_number if _is_mark(document.get(mark_field), step.body[mark_field])]
     standing = [document for document in ours if document.get("Status") not in _GONE_STATUSES]
     if len(standing) > 1:
         return _sighting(Sight.TWICE, standing[0], id_field)
@@ -91,7 +95,7 @@ def judge_by_mark(step: Step, invoices: Iterable[Mapping[str, Any]], linked: Col
     ours = [
         invoice
         for invoice in invoices
-        if invoice.get("Url") == step.body["Url"]
+        if _is_mark(invoice.get("Url"), step.body["Url"])
         and invoice.get("Type") == "ACCREC"
         and invoice.get("Status") not in _GONE_STATUSES
         and str(invoice.get("InvoiceID")).lower() not in known
@@ -154,7 +158,7 @@ def judge_payment(step: Step, payments: Iterable[Mapping[str, Any]]) -> Sighting
         payment
         for payment in payments
         if payment.get("Status") != "DELETED"
-        and one_blank(payment.get("Reference")) == one_blank(step.body["Reference"])
+        and _is_mark(payment.get("Reference"), step.body["Reference"])
         and same_text(_invoice_of(payment), wanted)
     ]
     if not ours:
@@ -246,6 +250,10 @@ def _amount(value: Any) -> Decimal | None:
 def one_blank(text: Any) -> str:
     """Return `text` as Xero may keep it; case tells HearLink's ids apart."""
     return " ".join(str(text or "").split())
+
+
+def _is_mark(found: Any, ours: Any) -> bool:
+    return one_blank(found) == one_blank(ours)
 
 
 def _invoice_of(entry: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The number that an order wants belongs to another document in Xero: whose it is, in words."""
+"""The number that an order or a patient wants belongs to something else in Xero: whose it is, in words."""
 
 from urllib.parse import unquote
 
@@ -30,3 +30,16 @@ def stranger_problem(
         # Two credit notes of one order, say.
         return catalogue.local("number_taken", xero_message=xero_message, **values)
     return catalogue.local("number_taken_by_other_order", xero_message=xero_message, other_order_id=other, **values)
+
+
+def other_contact_problem(
+    catalogue: Catalogue, sighting: Sighting, *, order_id: str, patient_id: str, xero_message: str | None = None
+) -> Problem:
+    """Say which number Xero takes for the patient's: one of somebody else's contact that differs in case alone."""
+    return catalogue.local(
+        "contact_number_of_other",
+        xero_message=xero_message,
+        order_id=order_id,
+        patient_id=patient_id,
+        contact_number=str(sighting.document.get("ContactNumber", "")),
+    )
