@@ -9,33 +9,60 @@ from consumer.sync.link import Link
 from consumer.sync.planning import bodies
 
 _MAPPING = frozenset({"AccountCode", "AccountID", "TaxType"})
+_REMAPPED = "accounts or tax rates of its categories changed"
 ANOTHER_INVOICE = "the order has another invoice now"
 # What can't change any more once something is applied to the document.
 FRAME = ("Date", "CurrencyCode", "LineAmountTypes")
 # What a payment is, by the names that its link keeps.
 PAYMENT_PARTS = ("amount", "date", "reference")
-_MONEY = ("Quantity", "UnitAmount", "DiscountAmount", "TaxType")
+_AMOUNTS = ("Quantity", "UnitAmount", "DiscountAmount")
 
 
 def document_hashes(body: dict[str, Any], lines_of_order: Sequence[Line]) -> dict[str, str]:
     """Return the hashes of an invoice or credit note, made from `lines_of_order`.
 
     `content` is all of it, `order` what comes from the order alone (categories, not their accounts and tax rates),
-    `money` its amounts, `lines` its lines with their accounts and tax rates and `frame` what Xero reads them by.
+    `lines` its lines with their accounts and tax rates, `order_lines` its lines as the order has them, `money` their
+    amounts with, `amounts` without what the settings make of their categories, and `frame` what Xero reads them by.
     """
     lines = [_essence(line) for line in body["LineItems"]]
     from_order = [
         {key: value for key, value in line.items() if key not in _MAPPING} | {"category": ours.category.value}
         for line, ours in zip(lines, lines_of_order, strict=True)
     ]
-    money = [{key: line.get(key) for key in _MONEY} for line in lines]
+    money = [{key: line.get(key) for key in (*_AMOUNTS, "TaxType")} for line in lines]
+    amounts = [{key: line.get(key) for key in (*_AMOUNTS, "category")} for line in from_order]
     return {
         "content": bodies.content_hash({**body, "LineItems": lines}),
         "order": bodies.content_hash({**body, "LineItems": from_order}),
         "money": bodies.content_hash({"lines": money, "types": body["LineAmountTypes"]}),
+        "amounts": bodies.content_hash({"lines": amounts, "types": body["LineAmountTypes"]}),
         "lines": bodies.content_hash({"lines": lines}),
+        "order_lines": bodies.content_hash({"lines": from_order}),
         "frame": bodies.content_hash({field: body[field] for field in FRAME}),
     }
+
+
+def as_mapped_before(link: Link, hashes: dict[str, str]) -> dict[str, str] | None:
+    """Return the hashes of a document whose lines stay in Xero as they are, with the accounts and tax rates of then.
+
+    None where the order has changed the lines, or it isn't known what Xero holds of them.
+    """
+    stay = ("order_lines", "frame")
+    if link.content_hash == "" or any(link.detail.get(part) != hashes[part] for part in stay):
+        return None
+    held = {part: str(link.detail[part]) for part in ("lines", "money")}
+    if held["lines"] == hashes["lines"]:
+        return hashes
+    return {**hashes, **held, "content": bodies.content_hash({"order": hashes["order"], "lines": held["lines"]})}
+
+
+def is_in_step(link: Link, hashes: dict[str, str]) -> bool:
+    """Whether Xero holds a document as it would be sent."""
+    if link.content_hash in {"", hashes["content"]}:
+        return link.content_hash != ""
+    # Mapped another way meanwhile, and back again: that shows in its parts.
+    return all(link.detail.get(part) == hashes[part] for part in ("order", "lines"))
 
 
 def _essence(line: dict[str, Any]) -> dict[str, Any]:
@@ -49,9 +76,12 @@ def document_differences(link: Link, hashes: dict[str, str], total: Decimal) -> 
     if link.content_hash == "":
         return ["what Xero holds is not known for sure"]
     if link.detail.get("order") == hashes["order"]:
-        return ["accounts or tax rates of its categories changed"]
-    if link.detail.get("money") == hashes["money"]:
-        return ["texts, dates, reference or contact changed"]
+        return [_REMAPPED]
+    if any(link.detail.get(part) == hashes[part] for part in ("money", "amounts")):
+        is_remapped = (
+            link.detail.get("order_lines") == hashes["order_lines"] and link.detail["lines"] != hashes["lines"]
+        )
+        return ["texts, dates, reference or contact changed", *([_REMAPPED] if is_remapped else [])]
     in_xero, in_hearlink = link.detail.get("total"), str(bodies.cents(total))
     if in_xero is None or Decimal(in_xero) == Decimal(in_hearlink):
         return ["amounts changed"]
