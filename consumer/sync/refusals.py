@@ -22,6 +22,8 @@ _MOST_SUFFIXES = 2
 _CHANGE_REFUSED = frozenset(
     {"invoice_has_payments", "status_has_payments", "document_closed", "period_locked", "year_locked"}
 )
+# What Xero says of an edit that it doesn't take because the invoice is paid.
+_OF_PAID = frozenset({"invoice_has_payments", "status_has_payments", "document_closed"})
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -170,7 +172,7 @@ class Refusals:
             self._fail(refusal, self._local(refusal, "two_of_ours", kind=_within_sentence(step)), intent_id)
         elif _has_other_lines(step, sighting):
             self._forget_lines(refusal)
-        elif step.stage is Stage.INVOICE_UPDATE and sighting.document.get("Status") == "PAID":
+        elif _was_paid(refusal, sighting):
             self._fail(refusal, self._local(refusal, "paid_in_xero", changed=", ".join(step.reasons)), intent_id)
         else:
             self._fail(refusal, refusal.problem, intent_id)
@@ -295,6 +297,12 @@ def _may_be_done(refusal: _Refusal) -> bool:
         return True
     # Someone may have made the same change by hand, or voided the invoice: one read tells for the whole call.
     return refusal.step.stage is Stage.INVOICE_UPDATE and refusal.problem.problem_class is ProblemClass.XERO
+
+
+def _was_paid(refusal: _Refusal, sighting: Sighting) -> bool:
+    """Whether an edit was refused because the invoice is paid, and for no other reason that Xero gave."""
+    is_paid = sighting.document.get("Status") == "PAID"
+    return refusal.step.stage is Stage.INVOICE_UPDATE and is_paid and refusal.problem.code in _OF_PAID
 
 
 def _has_other_lines(step: Step, sighting: Sighting) -> bool:

@@ -267,8 +267,30 @@ class TestArchives:
         assert pushed.open_problems() == []
         assert len(pushed.ledger()["Invoices"]) == 5
 
+    def test_the_contact_of_a_paid_invoice(self, pushed: Books) -> None:
+        pushed.simulator.control.pay_invoice(pushed.tenant_id, "WH-order-1")
+        pushed.simulator.control.archive_contact(pushed.tenant_id, "patient-of-order-1")
+        pushed.save_invoice(reference="PO 7")
+        pushed.settle()
+        assert pushed.failure()["problem"] == "contact_archived"
+
 
 class TestLocks:
+    def test_a_period_is_the_reason_also_of_a_paid_invoice(self, pushed: Books) -> None:
+        pushed.simulator.control.pay_invoice(pushed.tenant_id, "WH-order-1")
+        pushed.simulator.control.set_lock_dates(pushed.tenant_id, period="2026-10-31")
+        pushed.save_invoice(reference="PO 7")
+        pushed.settle()
+        row = pushed.failure()
+        assert (row["problem"], "31-Oct-2026" in row["message"]) == ("period_locked", True)
+        assert "What differs: texts, dates, reference or contact changed." in row["message"]
+
+    def test_being_paid_is_the_reason_where_xero_says_so(self, pushed: Books) -> None:
+        pushed.simulator.control.pay_invoice(pushed.tenant_id, "WH-order-1")
+        pushed.save_invoice(**lines("50.0000"))
+        pushed.settle()
+        assert pushed.failure()["problem"] == "paid_in_xero"
+
     def test_a_period_holds_what_is_dated_before_and_nothing_else(self, pushed: Books) -> None:
         pushed.simulator.control.set_lock_dates(pushed.tenant_id, period="2026-10-31")
         pushed.save_invoice("order-1", reference="PO 7")
