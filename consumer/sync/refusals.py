@@ -9,7 +9,7 @@ from consumer.sync.job import Ending, Job
 from consumer.sync.link import PUT_BACK, Link, LinkStatus
 from consumer.sync.look_up import look_up
 from consumer.sync.minutes import Minutes
-from consumer.sync.outcome import link_after, shown_id
+from consumer.sync.outcome import found_total, link_after, shown_id
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting, holds
 from consumer.sync.step import Stage, Step
@@ -171,27 +171,30 @@ class Refusals:
             self._remember(self._link(step, sighting.xero_id, sighting.document), refusal.jobs)
             self._fail(refusal, self._local(refusal, "two_of_ours", kind=_within_sentence(step)), intent_id)
         elif _has_other_lines(step, sighting):
-            self._forget_lines(refusal)
+            self._forget_lines(refusal, sighting)
         elif _was_paid(refusal, sighting):
             self._fail(refusal, self._local(refusal, "paid_in_xero", changed=", ".join(step.reasons)), intent_id)
         else:
             self._fail(refusal, refusal.problem, intent_id)
 
-    def _forget_lines(self, refusal: _Refusal) -> None:
+    def _forget_lines(self, refusal: _Refusal, sighting: Sighting) -> None:
         """Have the invoice sent again with lines of its own: people replaced those that we knew."""
+        found = {"line_item_ids": {}, **found_total(sighting.document)}
         for job in refusal.jobs:
             known = job.links.get(refusal.step.kind, refusal.step.local_id)
             if known is not None:
-                link = msgspec.structs.replace(known, content_hash="", detail={**known.detail, "line_item_ids": {}})
+                link = msgspec.structs.replace(known, content_hash="", detail={**known.detail, **found})
                 self._remember(link, (job,))
 
     def _adopt(self, refusal: _Refusal, sighting: Sighting, intent_id: int | None) -> None:
         step = refusal.step
         link = self._link(step, sighting.xero_id, sighting.document)
         is_document = step.stage in {Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE}
+        found = "was found in Xero as HearLink wants it; nothing had to be sent again."
         if is_document and not holds(sighting.document, step.body):
             # Ours, but not as it is now: the next plan brings it in step.
             link = msgspec.structs.replace(link, content_hash="")
+            found = "was found in Xero, but not as it is in HearLink by now; it is brought in step."
         self._remember(link, refusal.jobs)
         for job in refusal.jobs:
             # Nobody knows what else is there: payments, an allocation.
@@ -200,7 +203,7 @@ class Refusals:
             refusal.jobs[0].entry(
                 step.operation,
                 Outcome.SUCCEEDED,
-                f"{_kind(step)} was found in Xero as HearLink wants it; nothing had to be sent again.",
+                f"{_kind(step)} {found}",
                 tenant_id=self._tenant_id,
                 xero_id=shown_id(step, link.xero_id),
                 local_id=step.local_id,

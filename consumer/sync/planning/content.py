@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from consumer.orders import Line, Payment
+from consumer.orders import Invoice, Line, Payment
 from consumer.sync.link import Link
 from consumer.sync.planning import bodies
 
@@ -71,10 +71,12 @@ def _essence(line: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in line.items() if key not in {"LineItemID", *discount}}
 
 
-def document_differences(link: Link, hashes: dict[str, str], total: Decimal) -> list[str]:
-    """Say in words what differs between what was sent and what would be sent; `total` is HearLink's own."""
+def document_differences(link: Link, hashes: dict[str, str], invoice: Invoice) -> list[str]:
+    """Say in words what differs between what was sent, or found there, and what would be sent of `invoice`."""
     if link.content_hash == "":
-        return ["what Xero holds is not known for sure"]
+        # Its total was read where it was found. Tax by the line may come to other cents than HearLink's own total.
+        differs = _totals_differ(link, invoice, by_more_than=bodies.CENT * max(len(invoice.lines), 1))
+        return [_amounts_changed(link, invoice) if differs else "what Xero holds is not known for sure"]
     if link.detail.get("order") == hashes["order"]:
         return [_REMAPPED]
     if any(link.detail.get(part) == hashes[part] for part in ("money", "amounts")):
@@ -82,10 +84,19 @@ def document_differences(link: Link, hashes: dict[str, str], total: Decimal) -> 
             link.detail.get("order_lines") == hashes["order_lines"] and link.detail["lines"] != hashes["lines"]
         )
         return ["texts, dates, reference or contact changed", *([_REMAPPED] if is_remapped else [])]
-    in_xero, in_hearlink = link.detail.get("total"), str(bodies.cents(total))
-    if in_xero is None or Decimal(in_xero) == Decimal(in_hearlink):
-        return ["amounts changed"]
-    return [f"amounts changed: {Decimal(in_xero):.2f} in Xero, {in_hearlink} in HearLink"]
+    return [_amounts_changed(link, invoice)]
+
+
+def _amounts_changed(link: Link, invoice: Invoice) -> str:
+    if not _totals_differ(link, invoice):
+        return "amounts changed"
+    in_xero, in_hearlink = Decimal(link.detail["total"]), bodies.cents(invoice.total)
+    return f"amounts changed: {in_xero:.2f} in Xero, {in_hearlink:.2f} in HearLink"
+
+
+def _totals_differ(link: Link, invoice: Invoice, *, by_more_than: Decimal = Decimal(0)) -> bool:
+    in_xero = link.detail.get("total")
+    return in_xero is not None and abs(Decimal(in_xero) - bodies.cents(invoice.total)) > by_more_than
 
 
 def payment_detail(payment: Payment) -> dict[str, str]:

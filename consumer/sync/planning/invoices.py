@@ -109,7 +109,7 @@ def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
     authorise = needs_authorised and link.status is LinkStatus.DRAFT
     differs = not content.is_in_step(link, hashes) and not _only_mapping_of_settled(draft, link, hashes)
     if differs or authorise:
-        reasons = content.document_differences(link, hashes, invoice.total) if differs else []
+        reasons = content.document_differences(link, hashes, invoice) if differs else []
         _update_invoice(draft, link, body if differs else None, hashes, detail, reasons, authorise=authorise)
     return True
 
