@@ -71,6 +71,12 @@ def order_of(connection: Connection[Any], tenant_id: str, xero_id: str | None) -
     return None if row is None else str(row[0])
 
 
+def is_removed(connection: Connection[Any], tenant_id: str, xero_id: str | None) -> bool:
+    """Whether the document `xero_id` is one that we took away ourselves."""
+    row = connection.execute(_QUERIES["is_removed"], {"tenant_id": tenant_id, "xero_id": xero_id}).fetchone()
+    return row is not None
+
+
 def _read(row: tuple[Any, ...]) -> Link:
     tenant_id, kind, order_id, local_id, organisation_id, xero_id, status, content_hash, detail = row
     return Link(

@@ -24,10 +24,10 @@ from consumer.results import (
     record,
 )
 from consumer.sync.back_off import back_off_seconds
-from consumer.sync.intents import OpenElement, OpenIntent, leave_in_doubt, load_open_intents, settle
+from consumer.sync.intents import OpenElement, OpenIntent, leave_in_doubt, load_open_intents, settle, step_of
 from consumer.sync.lease import Lease
 from consumer.sync.link import Link, LinkKind
-from consumer.sync.link_store import order_of, save_links
+from consumer.sync.link_store import is_removed, order_of, save_links
 from consumer.sync.look_up import look_up, looked_up_by
 from consumer.sync.outcome import REMOVALS, link_after, shown_id
 from consumer.sync.reconciliation import ROOM_SECONDS
@@ -133,7 +133,7 @@ class _Recovery:
         Raises:
             XeroError: a read failed; what the ones before it told is settled.
         """
-        questions = [_Question(element, _step(self._intent, element)) for element in self._intent.elements]
+        questions = [_Question(element, step_of(self._intent, element)) for element in self._intent.elements]
         if not questions:
             self._settle([])
             return
@@ -159,12 +159,19 @@ class _Recovery:
         crash_point("push.after_look_up")
         self._settle(
             [
-                _Verdict(question.element, question.step, sighting)
+                _Verdict(question.element, question.step, self._as_known(question.step, sighting))
                 for question, sighting in zip(questions, sightings, strict=True)
             ]
         )
         told = {question.element.position for question in questions}
         self.unanswered = [element for element in self.unanswered if element.position not in told]
+
+    def _as_known(self, step: Step, sighting: Sighting) -> Sighting:
+        """A note that we voided ourselves is gone by nobody else's hand: it holds the number, and no more."""
+        is_gone_note = step.stage is Stage.CREDIT_NOTE_CREATE and sighting.sight is Sight.GONE
+        if is_gone_note and is_removed(self._connection, self._lease.book, sighting.xero_id):
+            return msgspec.structs.replace(sighting, sight=Sight.STRANGER)
+        return sighting
 
     def _ask_one_by_one(self, questions: Sequence[_Question]) -> list[OpenElement]:
         """Ask anew after a refusal: of several it can't be told which one Xero minds. Return those that it does."""
@@ -295,7 +302,10 @@ class _Recovery:
             problem = other_contact_problem(catalogue, sighting, order_id=order_id, patient_id=element.local_id)
         elif sighting.sight is Sight.STRANGER:
             owner = order_of(self._connection, self._lease.book, sighting.xero_id)
-            problem = stranger_problem(catalogue, self._services.hearlink_url, sighting, owner=owner, **values)
+            is_voided = is_removed(self._connection, self._lease.book, sighting.xero_id)
+            problem = stranger_problem(
+                catalogue, self._services.hearlink_url, sighting, owner=owner, is_voided=is_voided, **values
+            )
         elif sighting.sight is Sight.TWICE:
             problem = catalogue.local("two_of_ours", kind=kind.lower(), **values)
         elif sighting.sight is Sight.GONE and element.kind is not LinkKind.CONTACT:
@@ -311,20 +321,6 @@ def _concerns_all(error: XeroError) -> bool:
         # Too few rights are too few for one kind of document.
         return error.tenant_only
     return isinstance(error, NotSentError | RateLimitedError | MaintenanceError)
-
-
-def _step(intent: OpenIntent, element: OpenElement) -> Step:
-    return Step(
-        stage=intent.stage,
-        operation=element.operation,
-        kind=element.kind,
-        order_id=element.order_id,
-        local_id=element.local_id,
-        body=element.body,
-        content_hash=element.content_hash,
-        target_id=element.target_id,
-        detail=element.detail,
-    )
 
 
 def _link(intent: OpenIntent, tenant_id: str, verdict: _Verdict) -> Link | None:

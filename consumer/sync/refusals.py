@@ -6,12 +6,12 @@ from consumer.results import Behaviour, Outcome, Problem, ProblemClass
 from consumer.sync.exchange import StepResult
 from consumer.sync.gate import Hold
 from consumer.sync.job import Ending, Job
-from consumer.sync.link import PUT_BACK, Link, LinkStatus
-from consumer.sync.look_up import look_up
+from consumer.sync.link import PUT_BACK, Link, LinkKind, LinkStatus
+from consumer.sync.look_up import look_up, look_up_numbers
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import found_total, link_after, shown_id
 from consumer.sync.services import Services
-from consumer.sync.sighting import Sight, Sighting, holds
+from consumer.sync.sighting import Sight, Sighting, holds, same_text
 from consumer.sync.step import Stage, Step
 from consumer.sync.stranger import other_contact_problem, stranger_problem
 from consumer.xero import BudgetSpentError, MaintenanceError, RateLimitedError, TenantClient, XeroError
@@ -76,6 +76,7 @@ class Refusals:
     def _look_up(self, doubtful: list[_Refusal], tenant: TenantClient, intent_id: int | None) -> None:
         try:
             sightings = look_up(tenant, [refusal.step for refusal in doubtful])
+            _find_holders(doubtful, sightings, tenant)
         except (BudgetSpentError, RateLimitedError, MaintenanceError) as error:
             self._wait(doubtful, error.wait_seconds)
             return
@@ -246,6 +247,10 @@ class Refusals:
             order_id=order_id,
             number=str(step.detail.get("number", "")),
             owner=self._minutes.order_of(sighting.xero_id),
+            is_voided=any(
+                link.status is LinkStatus.REMOVED and same_text(link.xero_id, sighting.xero_id)
+                for link in refusal.jobs[0].links.of_kind(LinkKind.CREDIT_NOTE)
+            ),
             xero_message=refusal.problem.xero_message,
         )
 
@@ -300,6 +305,24 @@ def _may_be_done(refusal: _Refusal) -> bool:
         return True
     # Someone may have made the same change by hand, or voided the invoice: one read tells for the whole call.
     return refusal.step.stage is Stage.INVOICE_UPDATE and refusal.problem.problem_class is ProblemClass.XERO
+
+
+def _find_holders(refusals: list[_Refusal], sightings: list[Sighting], tenant: TenantClient) -> None:
+    """Put what holds the number in the place of what was to get it, where that is what Xero minds of a change."""
+    changes = {Stage.INVOICE_UPDATE, Stage.CREDIT_NOTE_UPDATE}
+    clashing = [
+        position
+        for position, (refusal, sighting) in enumerate(zip(refusals, sightings, strict=True))
+        if refusal.step.stage in changes
+        and refusal.problem.code == "number_taken"
+        and sighting.sight is Sight.OTHERWISE
+    ]
+    if not clashing:
+        return
+    holders = look_up_numbers(tenant, [refusals[position].step for position in clashing])
+    for position, holder in zip(clashing, holders, strict=True):
+        if holder.sight is Sight.STRANGER:
+            sightings[position] = holder
 
 
 def _was_paid(refusal: _Refusal, sighting: Sighting) -> bool:

@@ -86,6 +86,18 @@ def judge_new_document(step: Step, documents: Iterable[Mapping[str, Any]]) -> Si
     return Sighting(Sight.ABSENT)
 
 
+def judge_number(step: Step, documents: Iterable[Mapping[str, Any]]) -> Sighting:
+    """Judge the number that a changed document was refused, by what was found under it: whether another one has it."""
+    invoice = step.stage is Stage.INVOICE_UPDATE
+    id_field, number_field = ("InvoiceID", "InvoiceNumber") if invoice else ("CreditNoteID", "CreditNoteNumber")
+    for document in documents:
+        is_same = same_text(document.get(number_field), step.body.get(number_field))
+        is_sale = document.get("Type") == ("ACCREC" if invoice else "ACCRECCREDIT")
+        if is_same and is_sale and not same_text(document.get(id_field), step.target_id):
+            return _sighting(Sight.STRANGER, document, id_field)
+    return Sighting(Sight.ABSENT)
+
+
 def judge_by_mark(step: Step, invoices: Iterable[Mapping[str, Any]], linked: Collection[str]) -> Sighting:
     """Judge the creation of an invoice by its Url alone: its number may have been changed, here or there.
 
