@@ -137,14 +137,7 @@ def judge_allocation(step: Step, note: Mapping[str, Any]) -> Sighting:
     """Judge the making or removal of an allocation by the allocations of its note."""
     allocations = [entry for entry in note.get("Allocations") or () if not entry.get("IsDeleted")]
     if step.stage is Stage.DEALLOCATE:
-        invoice_id = step.detail.get("invoice_id")
-        left = [
-            entry
-            for entry in allocations
-            if same_text(entry.get("AllocationID"), step.target_id)
-            or (step.target_id is None and same_text(_invoice_of(entry), invoice_id))
-        ]
-        return Sighting(Sight.DONE, step.target_id) if not left else _sighting(Sight.OTHERWISE, left[0], "AllocationID")
+        return _judge_removal(step, allocations)
     wanted = step.body["Invoice"]["InvoiceID"]
     ours = [entry for entry in allocations if same_text(_invoice_of(entry), wanted)]
     if not ours:
@@ -157,6 +150,20 @@ def judge_allocation(step: Step, note: Mapping[str, Any]) -> Sighting:
         # Someone's own, of a part of the note.
         return _sighting(Sight.ABSENT, note, "CreditNoteID")
     return _sighting(Sight.DONE if amount == wanted_amount else Sight.TWICE, ours[0], "AllocationID")
+
+
+def _judge_removal(step: Step, allocations: Iterable[Mapping[str, Any]]) -> Sighting:
+    """Judge the removal of an allocation by those that are left: the one of its id or, without that, of its amount."""
+    if step.target_id is not None:
+        left = [entry for entry in allocations if same_text(entry.get("AllocationID"), step.target_id)]
+        return _sighting(Sight.OTHERWISE, left[0], "AllocationID") if left else Sighting(Sight.DONE, step.target_id)
+    left = [entry for entry in allocations if same_text(_invoice_of(entry), step.detail.get("invoice_id"))]
+    if not left:
+        return Sighting(Sight.DONE)
+    amount = step.detail.get("amount")
+    ours = [entry for entry in left if amount is None or _amount(entry.get("Amount")) == Decimal(str(amount))]
+    # One of another amount was put there by people, in the place of ours.
+    return _sighting(Sight.OTHERWISE, ours[0], "AllocationID") if ours else Sighting(Sight.GONE)
 
 
 def judge_payment(step: Step, payments: Iterable[Mapping[str, Any]]) -> Sighting:

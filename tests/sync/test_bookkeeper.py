@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sync.books import Books, line, lines, patient
+from tests.sync.books import Books, Json, line, lines, patient
 
 
 @pytest.fixture
@@ -35,6 +35,11 @@ def resync_sends_nothing(books: Books) -> None:
     books.request_sync()
     books.settle()
     assert books.writes() == []
+
+
+def two_of(item: Json) -> Json:
+    """The line with its quantity doubled."""
+    return {"LineItemID": item["LineItemID"], "Quantity": 2, "UnitAmount": 20}
 
 
 class TestPays:
@@ -215,6 +220,48 @@ class TestCreditNotes:
         pushed.simulator.control.remove_allocation(pushed.tenant_id, allocation["AllocationID"])
         resync_sends_nothing(pushed)
         assert pushed.ledger()["Allocations"] == []
+
+    def test_an_allocation_of_their_own_is_left_where_it_is(self, pushed: Books) -> None:
+        (allocation,) = pushed.ledger()["Allocations"]
+        pushed.simulator.control.remove_allocation(pushed.tenant_id, allocation["AllocationID"])
+        theirs = pushed.simulator.control.allocate_credit_note(pushed.tenant_id, "CN-note-1", "WH-order-1", 15)
+        pushed.delete_credit_note()
+        pushed.settle()
+        assert [row["AllocationID"] for row in pushed.ledger()["Allocations"]] == [theirs["AllocationID"]]
+        assert not [row for row in pushed.log("order-1") if "allocation of 20" in row["message"]]
+        row = pushed.failure()
+        assert (row["operation"], row["problem"]) == ("credit_note_void", "status_has_payments")
+        pushed.simulator.control.remove_allocation(pushed.tenant_id, theirs["AllocationID"])
+        pushed.retry()
+        pushed.settle()
+        assert (pushed.note()["Status"], pushed.open_problems()) == ("VOIDED", [])
+
+    def test_an_edit_takes_no_allocation_of_their_own_away(self, pushed: Books) -> None:
+        (allocation,) = pushed.ledger()["Allocations"]
+        pushed.simulator.control.remove_allocation(pushed.tenant_id, allocation["AllocationID"])
+        theirs = pushed.simulator.control.allocate_credit_note(pushed.tenant_id, "CN-note-1", "WH-order-1", 15)
+        pushed.save_credit_note(**lines("18.0000"))
+        pushed.settle()
+        assert [row["AllocationID"] for row in pushed.ledger()["Allocations"]] == [theirs["AllocationID"]]
+        assert pushed.note()["Total"] == 20
+        row = pushed.failure()
+        assert (row["operation"], row["problem"]) == ("credit_note_create", "invoice_has_payments")
+        others_go_on(pushed)
+
+    def test_of_several_allocations_ours_is_the_one_of_its_amount(self, books: Books) -> None:
+        books.save_invoice(**lines("100.0000"))
+        books.save_credit_note(**lines("20.0000"))
+        books.push()
+        (ours,) = books.ledger()["Allocations"]
+        control = books.simulator.control
+        control.remove_allocation(books.tenant_id, ours["AllocationID"])
+        control.edit_credit_note(books.tenant_id, "CN-note-1", {"LineItems": [two_of(books.note()["LineItems"][0])]})
+        theirs = control.allocate_credit_note(books.tenant_id, "CN-note-1", "WH-order-1", 15)
+        control.allocate_credit_note(books.tenant_id, "CN-note-1", "WH-order-1", 20)
+        books.delete_credit_note()
+        books.settle()
+        assert [row["AllocationID"] for row in books.ledger()["Allocations"]] == [theirs["AllocationID"]]
+        assert any("allocation of 20" in row["message"] for row in books.log())
 
     def test_an_allocation_taken_off_and_the_note_deleted_in_hearlink(self, pushed: Books) -> None:
         (allocation,) = pushed.ledger()["Allocations"]
