@@ -71,10 +71,10 @@ def order_of(connection: Connection[Any], tenant_id: str, xero_id: str | None) -
     return None if row is None else str(row[0])
 
 
-def is_removed(connection: Connection[Any], tenant_id: str, xero_id: str | None) -> bool:
-    """Whether the document `xero_id` is one that we took away ourselves."""
-    row = connection.execute(_QUERIES["is_removed"], {"tenant_id": tenant_id, "xero_id": xero_id}).fetchone()
-    return row is not None
+def known_as(connection: Connection[Any], tenant_id: str, xero_id: str | None) -> dict[str, LinkStatus]:
+    """Return HearLink's ids of what the document `xero_id` was made for, each with what became of it."""
+    rows = connection.execute(_QUERIES["known_as"], {"tenant_id": tenant_id, "xero_id": xero_id})
+    return {local_id: LinkStatus(status) for local_id, status in rows}
 
 
 def _read(row: tuple[Any, ...]) -> Link:

@@ -25,6 +25,5 @@ set xero_id = excluded.xero_id,
 -- name: order_of
 select order_id from xero_link where tenant_id = %(tenant_id)s and xero_id = %(xero_id)s and order_id <> '' limit 1
 
--- name: is_removed
-select 1 from xero_link
-where tenant_id = %(tenant_id)s and xero_id = %(xero_id)s and order_id <> '' and status = 'removed' limit 1
+-- name: known_as
+select local_id, status from xero_link where tenant_id = %(tenant_id)s and xero_id = %(xero_id)s and order_id <> ''

@@ -186,6 +186,14 @@ class TestAnInvoiceOfTheOrderIsThereAlready:
         assert "WH-order-1 was found in Xero, but not as it is in HearLink by now; it is brought in step." in found
         assert "amounts changed: 100.00 in Xero, 80.00 in HearLink" in changed
 
+    def test_what_differs_is_brought_in_step_also_after_a_lost_answer(self, books: Books) -> None:
+        books.save_invoice(**lines("100.0000"))
+        books.settle()
+        books.strike("drop_before", method="PUT", path="/Invoices$")
+        self.enter_anew(books, "80.0000")
+        assert [row["Total"] for row in books.ledger()["Invoices"]] == [80]
+        assert books.failures() == []
+
     def test_what_is_alike_is_told_so(self, books: Books) -> None:
         books.save_invoice(**lines("100.0000"))
         books.settle()
