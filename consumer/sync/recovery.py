@@ -173,7 +173,7 @@ class _Recovery:
             if sighting.sight is Sight.GONE and LinkStatus.REMOVED in known.values():
                 # Voided by ourselves: it holds the number, and no more.
                 sighting = msgspec.structs.replace(sighting, sight=Sight.STRANGER)
-            elif known.keys() - {step.local_id}:
+            elif sighting.sight in {Sight.DONE, Sight.TWICE} and known.keys() - {step.local_id}:
                 # Made as another one, with amounts that may be others too: the next plan brings it in step.
                 step = msgspec.structs.replace(step, content_hash="")
         return _Verdict(question.element, step, sighting)

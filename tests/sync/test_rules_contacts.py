@@ -223,7 +223,9 @@ class TestNumbers:
         books.push()
         books.save_invoice("order-2", number="WH-order-1", invoice_id="invoice-WH-order-2")
         books.push()
-        assert books.failure("order-2")["problem"] == "number_taken"
+        row = books.failure("order-2")
+        assert (row["operation"], row["problem"]) == ("invoice_update", "number_taken_by_other_order")
+        assert "order-1" in row["message"]
 
     def test_the_plans_cap_is_one_problem_and_goes_when_it_is_lifted(self, books: Books) -> None:
         books.simulator.control.set_approvals_per_month(books.tenant_id, 1)
