@@ -143,6 +143,21 @@ def settle(connection: Connection[Any], intent_id: int, positions: Sequence[int]
     connection.execute(_QUERIES["settle"], {"intent_id": intent_id, "outcome": outcome})
 
 
+def step_of(intent: OpenIntent, element: OpenElement) -> Step:
+    """Return the step that an element of a call was."""
+    return Step(
+        stage=intent.stage,
+        operation=element.operation,
+        kind=element.kind,
+        order_id=element.order_id,
+        local_id=element.local_id,
+        body=element.body,
+        content_hash=element.content_hash,
+        target_id=element.target_id,
+        detail=element.detail,
+    )
+
+
 def leave_in_doubt(connection: Connection[Any], intent_id: int, outcome: str, look_up_seconds: float) -> None:
     """Note in the caller's transaction that the answer was lost, and when it is worth looking things up."""
     connection.execute(_QUERIES["doubt"], {"intent_id": intent_id, "outcome": outcome, "seconds": look_up_seconds})

@@ -71,6 +71,12 @@ def order_of(connection: Connection[Any], tenant_id: str, xero_id: str | None) -
     return None if row is None else str(row[0])
 
 
+def known_as(connection: Connection[Any], tenant_id: str, xero_id: str | None) -> dict[str, LinkStatus]:
+    """Return HearLink's ids of what the document `xero_id` was made for, each with what became of it."""
+    rows = connection.execute(_QUERIES["known_as"], {"tenant_id": tenant_id, "xero_id": xero_id})
+    return {local_id: LinkStatus(status) for local_id, status in rows}
+
+
 def _read(row: tuple[Any, ...]) -> Link:
     tenant_id, kind, order_id, local_id, organisation_id, xero_id, status, content_hash, detail = row
     return Link(

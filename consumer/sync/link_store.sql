@@ -24,3 +24,6 @@ set xero_id = excluded.xero_id,
 
 -- name: order_of
 select order_id from xero_link where tenant_id = %(tenant_id)s and xero_id = %(xero_id)s and order_id <> '' limit 1
+
+-- name: known_as
+select local_id, status from xero_link where tenant_id = %(tenant_id)s and xero_id = %(xero_id)s and order_id <> ''

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from consumer.sync.link import LinkKind
 from consumer.sync.sighting import (
     Sight,
     Sighting,
@@ -11,6 +12,7 @@ from consumer.sync.sighting import (
     judge_changed_document,
     judge_contact,
     judge_new_document,
+    judge_number,
     judge_payment,
     same_text,
 )
@@ -38,6 +40,16 @@ def look_up(tenant: TenantClient, steps: Sequence[Step], *, linked: Collection[s
     return sightings
 
 
+def look_up_numbers(tenant: TenantClient, steps: Sequence[Step]) -> list[Sighting]:
+    """Return which other document holds the number that each of `steps` was to give an invoice, or a credit note.
+
+    Raises:
+        XeroError: a read failed; nothing is known.
+    """
+    documents = _by_number(tenant, steps)
+    return [judge_number(step, documents) for step in steps]
+
+
 def looked_up_by(step: Step) -> str:
     """Return what stands in the address of the read that looks `step` up, so that many can be cut into reads."""
     stage = step.stage
@@ -63,7 +75,7 @@ def _look_up(tenant: TenantClient, steps: Sequence[Step]) -> list[Sighting]:
         contacts = tenant.contacts_by_number(numbers) if by_number else tenant.contacts_by_id(ids)
         return [judge_contact(step, contacts) for step in steps]
     if stage in {Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE}:
-        documents = _by_number(tenant, stage, steps)
+        documents = _by_number(tenant, steps)
         return [judge_new_document(step, documents) for step in steps]
     if stage is Stage.INVOICE_UPDATE:
         invoices = tenant.invoices_by_id(ids)
@@ -75,8 +87,8 @@ def _look_up(tenant: TenantClient, steps: Sequence[Step]) -> list[Sighting]:
     return [_judge_note(step, notes) for step in steps]
 
 
-def _by_number(tenant: TenantClient, stage: Stage, steps: Sequence[Step]) -> list[dict[str, Any]]:
-    if stage is Stage.INVOICE_CREATE:
+def _by_number(tenant: TenantClient, steps: Sequence[Step]) -> list[dict[str, Any]]:
+    if steps[0].kind is LinkKind.INVOICE:
         return tenant.invoices_by_number(step.body["InvoiceNumber"] for step in steps)
     return tenant.credit_notes_by_number(step.body["CreditNoteNumber"] for step in steps)
 

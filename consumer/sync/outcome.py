@@ -27,8 +27,8 @@ def link_after(
         detail.update(_contact_detail(step, str(document["Name"])))
     elif step.kind is LinkKind.INVOICE:
         detail.update(_invoice_detail(step, document))
-    elif step.kind is LinkKind.CREDIT_NOTE and (total := _total(document)) is not None:
-        detail["total"] = str(total)
+    elif step.kind is LinkKind.CREDIT_NOTE:
+        detail.update(found_total(document))
     elif step.stage in {Stage.PAYMENT_CREATE, Stage.ALLOCATE}:
         detail["invoice_id"] = step.body["Invoice"]["InvoiceID"]
     return Link(
@@ -52,6 +52,12 @@ def shown_id(step: Step, xero_id: str | None) -> str | None:
         note_id: str | None = step.detail.get("credit_note_xero_id")
         return note_id
     return xero_id
+
+
+def found_total(document: dict[str, Any]) -> dict[str, str]:
+    """Return what a link keeps of the document's total: nothing where Xero did not tell it."""
+    total = _total(document)
+    return {} if total is None else {"total": str(total)}
 
 
 def success_message(step: Step, document: dict[str, Any]) -> str:
@@ -135,17 +141,14 @@ def _status(step: Step, document: dict[str, Any]) -> LinkStatus:
 
 
 def _invoice_detail(step: Step, document: dict[str, Any]) -> dict[str, Any]:
-    """Return the invoice's contact and the ids of its lines by HearLink's, where both sides tell them apart."""
-    detail: dict[str, Any] = {}
+    """Return the invoice's contact, total, and the ids of its lines by HearLink's, where both sides tell them apart."""
+    detail: dict[str, Any] = {**found_total(document)}
     contact_id = (document.get("Contact") or step.body.get("Contact") or {}).get("ContactID")
     if contact_id:
         detail["contact_id"] = contact_id
     frame = _frame(document)
     if frame is not None:
         detail["frame"] = frame
-    total = _total(document)
-    if total is not None:
-        detail["total"] = str(total)
     line_ids = step.detail.get("line_ids", [])
     items = document.get("LineItems") or []
     if "LineItems" in step.body:

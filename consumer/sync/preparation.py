@@ -9,7 +9,7 @@ from consumer.results import Operation, Outcome
 from consumer.settings import payment_account_fault
 from consumer.sync.batching import Assignment
 from consumer.sync.job import Job
-from consumer.sync.link import MAKES_WAY
+from consumer.sync.link import MAKES_WAY, LinkStatus
 from consumer.sync.look_up import look_up
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after
@@ -88,7 +88,10 @@ class Preparation:
         return payment_account_fault(account, self._accounts) is None
 
     def _with_allocation_id(self, assignment: Assignment, tenant: TenantClient) -> Assignment | None:
-        """Learn the id of an allocation that Xero did not tell when it was made; None where it is gone."""
+        """Learn the id of an allocation that Xero did not tell when it was made; None where it is gone.
+
+        Where people put another in its place, that is theirs: ours is not made again.
+        """
         step, jobs = assignment
         if step.target_id is not None:
             return assignment
@@ -98,6 +101,8 @@ class Preparation:
         link = link_after(
             step, tenant_id=self._tenant_id, organisation_id=self._organisation_id, xero_id=None, document={}
         )
+        if sighting.sight is Sight.GONE:
+            link = msgspec.structs.replace(link, status=LinkStatus.GONE)
         self._minutes.link(link)
         for job in jobs:
             job.links.put(link)

@@ -19,7 +19,7 @@ from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after
 from consumer.sync.planning import bodies, content
 from consumer.sync.services import Services
-from consumer.sync.sighting import Sight, Sighting, holds, same_text
+from consumer.sync.sighting import Sight, Sighting, holds, marked_payment, one_blank, same_text
 from consumer.sync.step import Stage, Step
 from consumer.xero import BudgetSpentError, TenantClient, read_amount, read_date
 
@@ -181,8 +181,10 @@ class Reconciliation:
         standing = self._tenant.standing_payments(invoices)
         for invoice, job in invoices.items():
             ours = [entry for entry in standing if same_text((entry.get("Invoice") or {}).get("InvoiceID"), invoice)]
-            for payment in _all_payments(job):
-                found = [entry for entry in ours if _is_payment(entry, payment)]
+            payments = {payment.payment_id: payment for payment in _all_payments(job)}
+            marks = [marked_payment(entry.get("Reference"), payments) for entry in ours]
+            for payment in payments.values():
+                found = [entry for entry, mark in zip(ours, marks, strict=True) if mark == payment.payment_id]
                 known = job.links.standing(LinkKind.PAYMENT, payment.payment_id)
                 if not found or (known is not None and any(_has_id(entry, known) for entry in found)):
                     continue
@@ -191,12 +193,14 @@ class Reconciliation:
     def _link_payment(self, job: Job, invoice: str, payment: Payment, found: list[dict[str, Any]]) -> None:
         entry = found[0]
         day = read_date(entry.get("Date"))
+        wanted = content.payment_detail(payment)
+        reference = str(entry.get("Reference"))
         detail = {
             "amount": str(bodies.cents(read_amount(entry.get("Amount")))),
             "date": "" if day is None else day.isoformat(),
-            "reference": str(entry.get("Reference")),
+            # Xero keeps single blanks; those of an id are no change of the payment.
+            "reference": wanted["reference"] if one_blank(reference) == one_blank(wanted["reference"]) else reference,
         }
-        wanted = content.payment_detail(payment)
         content_hash = content.payment_hash(payment) if detail == wanted else ""
         detail["invoice_id"] = invoice
         xero_id = str(entry["PaymentID"])
@@ -311,11 +315,6 @@ def _all_payments(job: Job) -> Iterator[Payment]:
     for item in job.order.state.payments.values():
         if item.value is not None:
             yield item.value
-
-
-def _is_payment(entry: dict[str, Any], payment: Payment) -> bool:
-    """Whether `entry` has the payment's mark, whatever its method was then."""
-    return str(entry.get("Reference") or "").rpartition(" ")[2] == payment.payment_id
 
 
 def _has_id(entry: dict[str, Any], link: Link) -> bool:

@@ -24,17 +24,17 @@ from consumer.results import (
     record,
 )
 from consumer.sync.back_off import back_off_seconds
-from consumer.sync.intents import OpenElement, OpenIntent, leave_in_doubt, load_open_intents, settle
+from consumer.sync.intents import OpenElement, OpenIntent, leave_in_doubt, load_open_intents, settle, step_of
 from consumer.sync.lease import Lease
-from consumer.sync.link import Link, LinkKind
-from consumer.sync.link_store import order_of, save_links
+from consumer.sync.link import Link, LinkKind, LinkStatus
+from consumer.sync.link_store import known_as, order_of, save_links
 from consumer.sync.look_up import look_up, looked_up_by
 from consumer.sync.outcome import REMOVALS, link_after, shown_id
 from consumer.sync.reconciliation import ROOM_SECONDS
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting
 from consumer.sync.step import Stage, Step
-from consumer.sync.stranger import stranger_problem
+from consumer.sync.stranger import other_contact_problem, stranger_problem
 from consumer.xero import (
     BudgetSpentError,
     DisconnectedError,
@@ -54,6 +54,8 @@ _FAILURES_PER_PASS = 2
 _TOLD_FROM = 4
 # What no waiting mends is told at once.
 _TOLD_AT_ONCE = (DisconnectedError, NotFoundError, RequestRefusedError)
+
+_OF_NEW_DOCUMENTS = frozenset({Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE})
 
 _QUERIES = load_queries(__file__, "recovery.sql")
 _log = structlog.get_logger()
@@ -133,7 +135,7 @@ class _Recovery:
         Raises:
             XeroError: a read failed; what the ones before it told is settled.
         """
-        questions = [_Question(element, _step(self._intent, element)) for element in self._intent.elements]
+        questions = [_Question(element, step_of(self._intent, element)) for element in self._intent.elements]
         if not questions:
             self._settle([])
             return
@@ -158,13 +160,23 @@ class _Recovery:
         sightings = look_up(self._tenant, [question.step for question in questions], linked=linked)
         crash_point("push.after_look_up")
         self._settle(
-            [
-                _Verdict(question.element, question.step, sighting)
-                for question, sighting in zip(questions, sightings, strict=True)
-            ]
+            [self._verdict(question, sighting) for question, sighting in zip(questions, sightings, strict=True)]
         )
         told = {question.element.position for question in questions}
         self.unanswered = [element for element in self.unanswered if element.position not in told]
+
+    def _verdict(self, question: _Question, sighting: Sighting) -> _Verdict:
+        """Judge a new document also by what we knew of it before: the order may have had one of that number."""
+        step = question.step
+        if step.stage in _OF_NEW_DOCUMENTS and sighting.xero_id is not None:
+            known = known_as(self._connection, self._lease.book, sighting.xero_id)
+            if sighting.sight is Sight.GONE and LinkStatus.REMOVED in known.values():
+                # Voided by ourselves: it holds the number, and no more.
+                sighting = msgspec.structs.replace(sighting, sight=Sight.STRANGER)
+            elif sighting.sight in {Sight.DONE, Sight.TWICE} and known.keys() - {step.local_id}:
+                # Made as another one, with amounts that may be others too: the next plan brings it in step.
+                step = msgspec.structs.replace(step, content_hash="")
+        return _Verdict(question.element, step, sighting)
 
     def _ask_one_by_one(self, questions: Sequence[_Question]) -> list[OpenElement]:
         """Ask anew after a refusal: of several it can't be told which one Xero minds. Return those that it does."""
@@ -290,9 +302,16 @@ class _Recovery:
             return f"{kind} is gone from Xero, though the answer that said so was lost; nothing was sent again.", None
         if sighting.sight is Sight.DONE:
             return f"{kind} was found in Xero after its answer was lost; it was not sent again.", None
-        if sighting.sight is Sight.STRANGER:
+        if sighting.sight is Sight.STRANGER and element.kind is LinkKind.CONTACT:
+            order_id = element.sender_order_id
+            problem = other_contact_problem(catalogue, sighting, order_id=order_id, patient_id=element.local_id)
+        elif sighting.sight is Sight.STRANGER:
             owner = order_of(self._connection, self._lease.book, sighting.xero_id)
-            problem = stranger_problem(catalogue, self._services.hearlink_url, sighting, owner=owner, **values)
+            known = known_as(self._connection, self._lease.book, sighting.xero_id)
+            is_voided = LinkStatus.REMOVED in known.values()
+            problem = stranger_problem(
+                catalogue, self._services.hearlink_url, sighting, owner=owner, is_voided=is_voided, **values
+            )
         elif sighting.sight is Sight.TWICE:
             problem = catalogue.local("two_of_ours", kind=kind.lower(), **values)
         elif sighting.sight is Sight.GONE and element.kind is not LinkKind.CONTACT:
@@ -310,24 +329,10 @@ def _concerns_all(error: XeroError) -> bool:
     return isinstance(error, NotSentError | RateLimitedError | MaintenanceError)
 
 
-def _step(intent: OpenIntent, element: OpenElement) -> Step:
-    return Step(
-        stage=intent.stage,
-        operation=element.operation,
-        kind=element.kind,
-        order_id=element.order_id,
-        local_id=element.local_id,
-        body=element.body,
-        content_hash=element.content_hash,
-        target_id=element.target_id,
-        detail=element.detail,
-    )
-
-
 def _link(intent: OpenIntent, tenant_id: str, verdict: _Verdict) -> Link | None:
     sighting = verdict.sighting
     # Voided meanwhile by people: remembered too, or nothing but the clash of numbers kept us from making it again.
-    is_gone = sighting.sight is Sight.GONE and verdict.step.stage in {Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE}
+    is_gone = sighting.sight is Sight.GONE and verdict.step.stage in _OF_NEW_DOCUMENTS
     if sighting.sight not in {Sight.DONE, Sight.OTHERWISE, Sight.TWICE} and not is_gone:
         return None
     # Of two the first counts as ours, so that no third is made; a person sees to the other.

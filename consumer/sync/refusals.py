@@ -6,14 +6,14 @@ from consumer.results import Behaviour, Outcome, Problem, ProblemClass
 from consumer.sync.exchange import StepResult
 from consumer.sync.gate import Hold
 from consumer.sync.job import Ending, Job
-from consumer.sync.link import PUT_BACK, Link, LinkStatus
-from consumer.sync.look_up import look_up
+from consumer.sync.link import PUT_BACK, Link, LinkKind, LinkStatus
+from consumer.sync.look_up import look_up, look_up_numbers
 from consumer.sync.minutes import Minutes
-from consumer.sync.outcome import link_after, shown_id
+from consumer.sync.outcome import found_total, link_after, shown_id
 from consumer.sync.services import Services
-from consumer.sync.sighting import Sight, Sighting, holds
+from consumer.sync.sighting import Sight, Sighting, holds, same_text
 from consumer.sync.step import Stage, Step
-from consumer.sync.stranger import stranger_problem
+from consumer.sync.stranger import other_contact_problem, stranger_problem
 from consumer.xero import BudgetSpentError, MaintenanceError, RateLimitedError, TenantClient, XeroError
 
 # After the plain name: with a short form of the patient's id, then with all of it.
@@ -22,6 +22,8 @@ _MOST_SUFFIXES = 2
 _CHANGE_REFUSED = frozenset(
     {"invoice_has_payments", "status_has_payments", "document_closed", "period_locked", "year_locked"}
 )
+# What Xero says of an edit that it doesn't take because the invoice is paid.
+_OF_PAID = frozenset({"invoice_has_payments", "status_has_payments", "document_closed"})
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -74,6 +76,7 @@ class Refusals:
     def _look_up(self, doubtful: list[_Refusal], tenant: TenantClient, intent_id: int | None) -> None:
         try:
             sightings = look_up(tenant, [refusal.step for refusal in doubtful])
+            _find_holders(doubtful, sightings, tenant)
         except (BudgetSpentError, RateLimitedError, MaintenanceError) as error:
             self._wait(doubtful, error.wait_seconds)
             return
@@ -169,27 +172,30 @@ class Refusals:
             self._remember(self._link(step, sighting.xero_id, sighting.document), refusal.jobs)
             self._fail(refusal, self._local(refusal, "two_of_ours", kind=_within_sentence(step)), intent_id)
         elif _has_other_lines(step, sighting):
-            self._forget_lines(refusal)
-        elif step.stage is Stage.INVOICE_UPDATE and sighting.document.get("Status") == "PAID":
+            self._forget_lines(refusal, sighting)
+        elif _was_paid(refusal, sighting):
             self._fail(refusal, self._local(refusal, "paid_in_xero", changed=", ".join(step.reasons)), intent_id)
         else:
             self._fail(refusal, refusal.problem, intent_id)
 
-    def _forget_lines(self, refusal: _Refusal) -> None:
+    def _forget_lines(self, refusal: _Refusal, sighting: Sighting) -> None:
         """Have the invoice sent again with lines of its own: people replaced those that we knew."""
+        found = {"line_item_ids": {}, **found_total(sighting.document)}
         for job in refusal.jobs:
             known = job.links.get(refusal.step.kind, refusal.step.local_id)
             if known is not None:
-                link = msgspec.structs.replace(known, content_hash="", detail={**known.detail, "line_item_ids": {}})
+                link = msgspec.structs.replace(known, content_hash="", detail={**known.detail, **found})
                 self._remember(link, (job,))
 
     def _adopt(self, refusal: _Refusal, sighting: Sighting, intent_id: int | None) -> None:
         step = refusal.step
         link = self._link(step, sighting.xero_id, sighting.document)
         is_document = step.stage in {Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE}
+        found = "was found in Xero as HearLink wants it; nothing had to be sent again."
         if is_document and not holds(sighting.document, step.body):
             # Ours, but not as it is now: the next plan brings it in step.
             link = msgspec.structs.replace(link, content_hash="")
+            found = "was found in Xero, but not as it is in HearLink by now; it is brought in step."
         self._remember(link, refusal.jobs)
         for job in refusal.jobs:
             # Nobody knows what else is there: payments, an allocation.
@@ -198,7 +204,7 @@ class Refusals:
             refusal.jobs[0].entry(
                 step.operation,
                 Outcome.SUCCEEDED,
-                f"{_kind(step)} was found in Xero as HearLink wants it; nothing had to be sent again.",
+                f"{_kind(step)} {found}",
                 tenant_id=self._tenant_id,
                 xero_id=shown_id(step, link.xero_id),
                 local_id=step.local_id,
@@ -225,13 +231,26 @@ class Refusals:
         self._fail(refusal, self._local(refusal, "deleted_in_xero", kind=_kind(step)), intent_id)
 
     def _stranger(self, refusal: _Refusal, sighting: Sighting) -> Problem:
+        step, order_id = refusal.step, refusal.jobs[0].row.order_id
+        if step.stage is Stage.CONTACT_CREATE:
+            return other_contact_problem(
+                self._services.catalogue,
+                sighting,
+                order_id=order_id,
+                patient_id=step.local_id,
+                xero_message=refusal.problem.xero_message,
+            )
         return stranger_problem(
             self._services.catalogue,
             self._services.hearlink_url,
             sighting,
-            order_id=refusal.jobs[0].row.order_id,
-            number=str(refusal.step.detail.get("number", "")),
+            order_id=order_id,
+            number=str(step.detail.get("number", "")),
             owner=self._minutes.order_of(sighting.xero_id),
+            is_voided=any(
+                link.status is LinkStatus.REMOVED and same_text(link.xero_id, sighting.xero_id)
+                for link in refusal.jobs[0].links.of_kind(LinkKind.CREDIT_NOTE)
+            ),
             xero_message=refusal.problem.xero_message,
         )
 
@@ -287,6 +306,30 @@ def _may_be_done(refusal: _Refusal) -> bool:
         return True
     # Someone may have made the same change by hand, or voided the invoice: one read tells for the whole call.
     return refusal.step.stage is Stage.INVOICE_UPDATE and refusal.problem.problem_class is ProblemClass.XERO
+
+
+def _find_holders(refusals: list[_Refusal], sightings: list[Sighting], tenant: TenantClient) -> None:
+    """Put what holds the number in the place of what was to get it, where that is what Xero minds of a change."""
+    changes = {Stage.INVOICE_UPDATE, Stage.CREDIT_NOTE_UPDATE}
+    clashing = [
+        position
+        for position, (refusal, sighting) in enumerate(zip(refusals, sightings, strict=True))
+        if refusal.step.stage in changes
+        and refusal.problem.code == "number_taken"
+        and sighting.sight is Sight.OTHERWISE
+    ]
+    if not clashing:
+        return
+    holders = look_up_numbers(tenant, [refusals[position].step for position in clashing])
+    for position, holder in zip(clashing, holders, strict=True):
+        if holder.sight is Sight.STRANGER:
+            sightings[position] = holder
+
+
+def _was_paid(refusal: _Refusal, sighting: Sighting) -> bool:
+    """Whether an edit was refused because the invoice is paid, and for no other reason that Xero gave."""
+    is_paid = sighting.document.get("Status") == "PAID"
+    return refusal.step.stage is Stage.INVOICE_UPDATE and is_paid and refusal.problem.code in _OF_PAID
 
 
 def _has_other_lines(step: Step, sighting: Sighting) -> bool:

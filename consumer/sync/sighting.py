@@ -23,7 +23,7 @@ class Sight(StrEnum):
     # Ours and there, but not as the step wants it.
     OTHERWISE = "otherwise"
     ABSENT = "absent"
-    # The number belongs to a document that isn't this order's.
+    # The number belongs to a document that isn't this order's, or to a contact that isn't this patient's.
     STRANGER = "stranger"
     TWICE = "twice"
     # Deleted, voided or archived there.
@@ -45,7 +45,11 @@ def judge_contact(step: Step, contacts: Iterable[Mapping[str, Any]]) -> Sighting
     """Judge the creation or renaming of a contact by what was found under its number or id."""
     wanted = step.target_id
     if wanted is None:
-        ours = [contact for contact in contacts if same_text(contact.get("ContactNumber"), step.local_id)]
+        same_number = [contact for contact in contacts if same_text(contact.get("ContactNumber"), step.local_id)]
+        # Xero takes ids that differ in case for one number; in HearLink they are two people.
+        ours = [contact for contact in same_number if _is_mark(contact.get("ContactNumber"), step.local_id)]
+        if same_number and not ours:
+            return _sighting(Sight.STRANGER, same_number[0], "ContactID")
     else:
         ours = [contact for contact in contacts if same_text(contact.get("ContactID"), wanted)]
     active = [contact for contact in ours if contact.get("ContactStatus", "ACTIVE") == "ACTIVE"]
@@ -69,7 +73,7 @@ def judge_new_document(step: Step, documents: Iterable[Mapping[str, Any]]) -> Si
         for document in documents
         if same_text(document.get(number_field), step.body[number_field]) and document.get("Type") == kind
     ]
-    ours = [document for document in same_number if document.get(mark_field) == step.body[mark_field]]
+    ours = [document for document in same_number if _is_mark(document.get(mark_field), step.body[mark_field])]
     standing = [document for document in ours if document.get("Status") not in _GONE_STATUSES]
     if len(standing) > 1:
         return _sighting(Sight.TWICE, standing[0], id_field)
@@ -82,6 +86,18 @@ def judge_new_document(step: Step, documents: Iterable[Mapping[str, Any]]) -> Si
     return Sighting(Sight.ABSENT)
 
 
+def judge_number(step: Step, documents: Iterable[Mapping[str, Any]]) -> Sighting:
+    """Judge the number that a changed document was refused, by what was found under it: whether another one has it."""
+    invoice = step.stage is Stage.INVOICE_UPDATE
+    id_field, number_field = ("InvoiceID", "InvoiceNumber") if invoice else ("CreditNoteID", "CreditNoteNumber")
+    for document in documents:
+        is_same = same_text(document.get(number_field), step.body.get(number_field))
+        is_sale = document.get("Type") == ("ACCREC" if invoice else "ACCRECCREDIT")
+        if is_same and is_sale and not same_text(document.get(id_field), step.target_id):
+            return _sighting(Sight.STRANGER, document, id_field)
+    return Sighting(Sight.ABSENT)
+
+
 def judge_by_mark(step: Step, invoices: Iterable[Mapping[str, Any]], linked: Collection[str]) -> Sighting:
     """Judge the creation of an invoice by its Url alone: its number may have been changed, here or there.
 
@@ -91,7 +107,7 @@ def judge_by_mark(step: Step, invoices: Iterable[Mapping[str, Any]], linked: Col
     ours = [
         invoice
         for invoice in invoices
-        if invoice.get("Url") == step.body["Url"]
+        if _is_mark(invoice.get("Url"), step.body["Url"])
         and invoice.get("Type") == "ACCREC"
         and invoice.get("Status") not in _GONE_STATUSES
         and str(invoice.get("InvoiceID")).lower() not in known
@@ -121,14 +137,7 @@ def judge_allocation(step: Step, note: Mapping[str, Any]) -> Sighting:
     """Judge the making or removal of an allocation by the allocations of its note."""
     allocations = [entry for entry in note.get("Allocations") or () if not entry.get("IsDeleted")]
     if step.stage is Stage.DEALLOCATE:
-        invoice_id = step.detail.get("invoice_id")
-        left = [
-            entry
-            for entry in allocations
-            if same_text(entry.get("AllocationID"), step.target_id)
-            or (step.target_id is None and same_text(_invoice_of(entry), invoice_id))
-        ]
-        return Sighting(Sight.DONE, step.target_id) if not left else _sighting(Sight.OTHERWISE, left[0], "AllocationID")
+        return _judge_removal(step, allocations)
     wanted = step.body["Invoice"]["InvoiceID"]
     ours = [entry for entry in allocations if same_text(_invoice_of(entry), wanted)]
     if not ours:
@@ -143,6 +152,20 @@ def judge_allocation(step: Step, note: Mapping[str, Any]) -> Sighting:
     return _sighting(Sight.DONE if amount == wanted_amount else Sight.TWICE, ours[0], "AllocationID")
 
 
+def _judge_removal(step: Step, allocations: Iterable[Mapping[str, Any]]) -> Sighting:
+    """Judge the removal of an allocation by those that are left: the one of its id or, without that, of its amount."""
+    if step.target_id is not None:
+        left = [entry for entry in allocations if same_text(entry.get("AllocationID"), step.target_id)]
+        return _sighting(Sight.OTHERWISE, left[0], "AllocationID") if left else Sighting(Sight.DONE, step.target_id)
+    left = [entry for entry in allocations if same_text(_invoice_of(entry), step.detail.get("invoice_id"))]
+    if not left:
+        return Sighting(Sight.DONE)
+    amount = step.detail.get("amount")
+    ours = [entry for entry in left if amount is None or _amount(entry.get("Amount")) == Decimal(str(amount))]
+    # One of another amount was put there by people, in the place of ours.
+    return _sighting(Sight.OTHERWISE, ours[0], "AllocationID") if ours else Sighting(Sight.GONE)
+
+
 def judge_payment(step: Step, payments: Iterable[Mapping[str, Any]]) -> Sighting:
     """Judge the making or removal of a payment by the payments on its invoice."""
     if step.stage is Stage.PAYMENT_DELETE:
@@ -154,12 +177,26 @@ def judge_payment(step: Step, payments: Iterable[Mapping[str, Any]]) -> Sighting
         payment
         for payment in payments
         if payment.get("Status") != "DELETED"
-        and _one_blank(payment.get("Reference")) == _one_blank(step.body["Reference"])
+        and _is_mark(payment.get("Reference"), step.body["Reference"])
         and same_text(_invoice_of(payment), wanted)
     ]
     if not ours:
         return Sighting(Sight.ABSENT)
     return _sighting(Sight.TWICE if len(ours) > 1 else Sight.DONE, ours[0], "PaymentID")
+
+
+def marked_payment(reference: Any, payment_ids: Iterable[str]) -> str | None:
+    """Return which of an order's payments bears the mark `reference`, whatever its method was when that was written.
+
+    An id may have blanks in it and end as another one does: the longest that fits is meant.
+    """
+    text = one_blank(reference)
+    fitting = [
+        payment_id
+        for payment_id in payment_ids
+        if (mark := one_blank(payment_id)) and (text == mark or text.endswith(f" {mark}"))
+    ]
+    return max(fitting, key=lambda payment_id: len(one_blank(payment_id)), default=None)
 
 
 def holds(document: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
@@ -229,9 +266,13 @@ def _amount(value: Any) -> Decimal | None:
         return None
 
 
-def _one_blank(text: Any) -> str:
+def one_blank(text: Any) -> str:
     """Return `text` as Xero may keep it; case tells HearLink's ids apart."""
     return " ".join(str(text or "").split())
+
+
+def _is_mark(found: Any, ours: Any) -> bool:
+    return one_blank(found) == one_blank(ours)
 
 
 def _invoice_of(entry: Mapping[str, Any]) -> Any:

@@ -230,7 +230,8 @@ class TenantClient:
             if listed and all("Reference" in entry for entry in listed):
                 found += [{**entry, **owner} for entry in listed]
             else:
-                found += self.payments_on_invoices([str(invoice["InvoiceID"])])
+                paid = self.payments_on_invoices([str(invoice["InvoiceID"])])
+                found += [entry for entry in paid if entry.get("Status") != "DELETED"]
         return found
 
     def organisation(self) -> Document:

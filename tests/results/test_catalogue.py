@@ -83,6 +83,7 @@ LOCAL = [
     "totals_differ",
     "linked_elsewhere",
     "number_taken_by_other",
+    "contact_number_of_other",
     "two_of_ours",
     "deleted_in_xero",
     "invoice_has_payments",

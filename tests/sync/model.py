@@ -238,7 +238,10 @@ def _send_invoice(order: Order, held: Held, clinic: Clinic, *, authorised: bool)
         if not (money or texts or (mapping and not held.settled)):
             held.status = "AUTHORISED" if authorised else held.status
             return
-        if not clinic.can_post(order.lines):
+        if held.settled and not money:
+            # Its lines stay as they were mapped.
+            lines = held.lines
+        elif mapping and not clinic.can_post(order.lines):
             raise RefusedError(for_settings=True)
         if money and held.settled:
             raise RefusedError

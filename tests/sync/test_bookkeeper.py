@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sync.books import Books, line, lines, patient
+from tests.sync.books import Books, Json, line, lines, patient
 
 
 @pytest.fixture
@@ -35,6 +35,11 @@ def resync_sends_nothing(books: Books) -> None:
     books.request_sync()
     books.settle()
     assert books.writes() == []
+
+
+def two_of(item: Json) -> Json:
+    """The line with its quantity doubled."""
+    return {"LineItemID": item["LineItemID"], "Quantity": 2, "UnitAmount": 20}
 
 
 class TestPays:
@@ -216,6 +221,48 @@ class TestCreditNotes:
         resync_sends_nothing(pushed)
         assert pushed.ledger()["Allocations"] == []
 
+    def test_an_allocation_of_their_own_is_left_where_it_is(self, pushed: Books) -> None:
+        (allocation,) = pushed.ledger()["Allocations"]
+        pushed.simulator.control.remove_allocation(pushed.tenant_id, allocation["AllocationID"])
+        theirs = pushed.simulator.control.allocate_credit_note(pushed.tenant_id, "CN-note-1", "WH-order-1", 15)
+        pushed.delete_credit_note()
+        pushed.settle()
+        assert [row["AllocationID"] for row in pushed.ledger()["Allocations"]] == [theirs["AllocationID"]]
+        assert not [row for row in pushed.log("order-1") if "allocation of 20" in row["message"]]
+        row = pushed.failure()
+        assert (row["operation"], row["problem"]) == ("credit_note_void", "status_has_payments")
+        pushed.simulator.control.remove_allocation(pushed.tenant_id, theirs["AllocationID"])
+        pushed.retry()
+        pushed.settle()
+        assert (pushed.note()["Status"], pushed.open_problems()) == ("VOIDED", [])
+
+    def test_an_edit_takes_no_allocation_of_their_own_away(self, pushed: Books) -> None:
+        (allocation,) = pushed.ledger()["Allocations"]
+        pushed.simulator.control.remove_allocation(pushed.tenant_id, allocation["AllocationID"])
+        theirs = pushed.simulator.control.allocate_credit_note(pushed.tenant_id, "CN-note-1", "WH-order-1", 15)
+        pushed.save_credit_note(**lines("18.0000"))
+        pushed.settle()
+        assert [row["AllocationID"] for row in pushed.ledger()["Allocations"]] == [theirs["AllocationID"]]
+        assert pushed.note()["Total"] == 20
+        row = pushed.failure()
+        assert (row["operation"], row["problem"]) == ("credit_note_create", "invoice_has_payments")
+        others_go_on(pushed)
+
+    def test_of_several_allocations_ours_is_the_one_of_its_amount(self, books: Books) -> None:
+        books.save_invoice(**lines("100.0000"))
+        books.save_credit_note(**lines("20.0000"))
+        books.push()
+        (ours,) = books.ledger()["Allocations"]
+        control = books.simulator.control
+        control.remove_allocation(books.tenant_id, ours["AllocationID"])
+        control.edit_credit_note(books.tenant_id, "CN-note-1", {"LineItems": [two_of(books.note()["LineItems"][0])]})
+        theirs = control.allocate_credit_note(books.tenant_id, "CN-note-1", "WH-order-1", 15)
+        control.allocate_credit_note(books.tenant_id, "CN-note-1", "WH-order-1", 20)
+        books.delete_credit_note()
+        books.settle()
+        assert [row["AllocationID"] for row in books.ledger()["Allocations"]] == [theirs["AllocationID"]]
+        assert any("allocation of 20" in row["message"] for row in books.log())
+
     def test_an_allocation_taken_off_and_the_note_deleted_in_hearlink(self, pushed: Books) -> None:
         (allocation,) = pushed.ledger()["Allocations"]
         pushed.simulator.control.remove_allocation(pushed.tenant_id, allocation["AllocationID"])
@@ -267,8 +314,30 @@ class TestArchives:
         assert pushed.open_problems() == []
         assert len(pushed.ledger()["Invoices"]) == 5
 
+    def test_the_contact_of_a_paid_invoice(self, pushed: Books) -> None:
+        pushed.simulator.control.pay_invoice(pushed.tenant_id, "WH-order-1")
+        pushed.simulator.control.archive_contact(pushed.tenant_id, "patient-of-order-1")
+        pushed.save_invoice(reference="PO 7")
+        pushed.settle()
+        assert pushed.failure()["problem"] == "contact_archived"
+
 
 class TestLocks:
+    def test_a_period_is_the_reason_also_of_a_paid_invoice(self, pushed: Books) -> None:
+        pushed.simulator.control.pay_invoice(pushed.tenant_id, "WH-order-1")
+        pushed.simulator.control.set_lock_dates(pushed.tenant_id, period="2026-10-31")
+        pushed.save_invoice(reference="PO 7")
+        pushed.settle()
+        row = pushed.failure()
+        assert (row["problem"], "31-Oct-2026" in row["message"]) == ("period_locked", True)
+        assert "What differs: texts, dates, reference or contact changed." in row["message"]
+
+    def test_being_paid_is_the_reason_where_xero_says_so(self, pushed: Books) -> None:
+        pushed.simulator.control.pay_invoice(pushed.tenant_id, "WH-order-1")
+        pushed.save_invoice(**lines("50.0000"))
+        pushed.settle()
+        assert pushed.failure()["problem"] == "paid_in_xero"
+
     def test_a_period_holds_what_is_dated_before_and_nothing_else(self, pushed: Books) -> None:
         pushed.simulator.control.set_lock_dates(pushed.tenant_id, period="2026-10-31")
         pushed.save_invoice("order-1", reference="PO 7")

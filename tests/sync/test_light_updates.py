@@ -105,3 +105,27 @@ def test_an_edited_credit_note_is_told_as_one_note_under_its_own_id(books: Books
     ]
     assert {row["xero_id"] for row in rows} == {note["CreditNoteID"]}
     assert note["Total"] == 25
+
+
+def test_a_mapping_that_changed_keeps_no_reference_back_from_a_paid_invoice(books: Books) -> None:
+    edited: dict[str, Any] = {"lines": [line(category="ACCESSORIES", unit_price="100.0000")], "total": "100.0000"}
+    books.save_invoice(**edited)
+    books.save_payment(amount="50.0000")
+    books.push()
+    books.settings(accessories_tax_type="ZERORATEDOUTPUT")
+    books.save_invoice(reference="PO 7", due_on="2026-11-30", **edited)
+    books.save_payment(payment_id="pay-2", amount="10.0000")
+    books.push()
+    assert books.failures() == []
+    assert books.invoice()["Reference"] == "PO 7"
+    assert books.invoice()["LineItems"][0]["TaxType"] == "OUTPUT2"
+    assert books.payments() == [("CARD pay-1", 50.0), ("CARD pay-2", 10.0)]
+    books.forget_calls()
+    books.request_sync()
+    books.push()
+    assert books.writes() == []
+    books.delete_payment()
+    books.delete_payment(payment_id="pay-2")
+    books.push()
+    assert books.invoice()["LineItems"][0]["TaxType"] == "ZERORATEDOUTPUT"
+    assert books.failures() == []

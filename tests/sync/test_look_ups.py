@@ -303,6 +303,57 @@ class TestRefused:
         assert row["problem"] == "number_taken_by_other_order"
         assert "order-1" in row["message"]
 
+    @pytest.mark.parametrize("is_lost", [False, True], ids=["refused", "lost"])
+    @pytest.mark.parametrize("note_id", ["note-1", "note-2"])
+    def test_the_number_of_a_note_that_we_voided_is_used_up(
+        self,
+        books: Books,
+        note_id: str,
+        is_lost: bool,  # noqa: FBT001 -- a parameter
+    ) -> None:
+        books.save_invoice()
+        books.save_credit_note(number="CN", **lines("10.0000"))
+        books.settle()
+        books.delete_credit_note()
+        books.settle()
+        if is_lost:
+            books.strike("drop_before", method="PUT", path="/CreditNotes$")
+        books.save_credit_note(credit_note_id=note_id, number="CN", **lines("12.0000"))
+        books.settle()
+        assert books.failure()["problem"] == "number_used_up"
+        books.save_credit_note(credit_note_id=note_id, number="CN-2", **lines("12.0000"))
+        books.settle()
+        assert sorted(row["Status"] for row in books.ledger()["CreditNotes"]) == ["PAID", "VOIDED"]
+        assert books.open_problems() == []
+
+    @pytest.mark.parametrize("is_ours", [True, False], ids=["another order's", "a stranger's"])
+    def test_a_changed_number_that_another_document_holds_is_told_with_its_holder(
+        self,
+        books: Books,
+        is_ours: bool,  # noqa: FBT001 -- a parameter
+    ) -> None:
+        for order_id in ("order-1", "order-2"):
+            books.save_invoice(order_id)
+            books.save_credit_note(order_id, f"note-of-{order_id}", number=f"CN-{order_id}", **lines("10.0000"))
+        books.settle()
+        if not is_ours:
+            books.connection.execute("delete from xero_link where order_id = 'order-2'")
+            books.simulator.control.edit_invoice(books.tenant_id, "WH-order-2", {"Url": "https://example.com/theirs"})
+        books.forget_calls()
+        books.save_invoice("order-1", number="WH-order-2", invoice_id="invoice-WH-order-1")
+        books.settle()
+        books.save_invoice("order-1")
+        books.save_credit_note("order-1", "note-of-order-1", number="CN-order-2", **lines("10.0000"))
+        books.settle()
+        rows = books.failures("order-1")
+        code = "number_taken_by_other_order" if is_ours else "number_taken_by_other"
+        assert [(row["operation"], row["problem"]) for row in rows] == [
+            ("invoice_update", code),
+            ("credit_note_create", code),
+        ]
+        assert all(("order-2" in row["message"].replace("-order-2", "")) is is_ours for row in rows)
+        assert [call["query"].count("umber") for call in reads(books)].count(1) == 2
+
     def test_two_credit_notes_of_one_order_with_one_number(self, books: Books) -> None:
         books.save_invoice()
         for note_id in ("note-1", "note-2"):

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from consumer.results import Operation
@@ -139,6 +140,67 @@ class TestInvoices:
         desk.push()
         desk.settings = remapped("services", tax_type="ZERORATEDOUTPUT")
         assert desk.steps() == []
+
+    @pytest.mark.parametrize("what", ["payment", "credit_note"])
+    def test_what_xero_takes_of_a_settled_invoice_goes_without_the_mapping_that_changed(self, what: str) -> None:
+        desk = Desk()
+        desk.save_invoice()
+        getattr(desk, f"save_{what}")()
+        desk.push()
+        before = desk.links[LinkKind.INVOICE, "invoice-WH1"]
+        desk.settings = remapped("services", tax_type="ZERORATEDOUTPUT")
+        desk.save_invoice(reference="PO 7", due_on="2026-11-01")
+        (update,) = desk.push()
+        assert (update.body["Reference"], update.body["DueDate"]) == ("PO 7", "2026-11-01")
+        assert not {"LineItems", "Date", "CurrencyCode", "LineAmountTypes"} & update.body.keys()
+        assert update.reasons == ("texts, dates, reference or contact changed",)
+        after = desk.links[LinkKind.INVOICE, "invoice-WH1"]
+        assert after.detail["lines"] == before.detail["lines"]
+        assert desk.steps() == []
+        # Nothing is applied any more.
+        getattr(desk, f"delete_{what}")()
+        *_, mapping = desk.push()
+        assert mapping.body["LineItems"][0]["TaxType"] == "ZERORATEDOUTPUT"
+        assert mapping.reasons == ("accounts or tax rates of its categories changed",)
+        assert desk.steps() == []
+
+    def test_a_mapping_that_came_back_meanwhile_is_in_step(self) -> None:
+        desk = Desk()
+        desk.save_invoice()
+        desk.save_payment()
+        desk.push()
+        desk.settings = remapped("services", tax_type="ZERORATEDOUTPUT")
+        desk.save_invoice(reference="PO 7")
+        desk.push()
+        desk.settings = with_settings()
+        assert desk.steps() == []
+        desk.delete_payment()
+        assert [step.stage for step in desk.push()] == [Stage.PAYMENT_DELETE]
+
+    def test_links_from_before_are_sent_as_before(self) -> None:
+        desk = Desk()
+        desk.save_invoice()
+        desk.save_payment()
+        desk.push()
+        old = desk.links[LinkKind.INVOICE, "invoice-WH1"]
+        detail = {key: value for key, value in old.detail.items() if key not in {"order_lines", "amounts"}}
+        desk.links[LinkKind.INVOICE, "invoice-WH1"] = msgspec.structs.replace(old, detail=detail)
+        assert desk.steps() == []
+        desk.save_invoice(reference="PO 7")
+        assert "LineItems" not in desk.step(Stage.INVOICE_UPDATE).body
+        desk.settings = remapped("services", tax_type="ZERORATEDOUTPUT")
+        assert "LineItems" in desk.step(Stage.INVOICE_UPDATE).body
+
+    def test_another_mapping_and_another_text_are_no_other_amounts(self) -> None:
+        desk = pushed_desk()
+        desk.settings = remapped("services", tax_type="ZERORATEDOUTPUT")
+        desk.save_invoice(reference="PO 7")
+        assert desk.step(Stage.INVOICE_UPDATE).reasons == (
+            "texts, dates, reference or contact changed",
+            "accounts or tax rates of its categories changed",
+        )
+        desk.save_invoice(lines=[line(description="Hearing test, long")])
+        assert desk.step(Stage.INVOICE_UPDATE).reasons == ("texts, dates, reference or contact changed",)
 
     def test_a_settled_invoice_whose_line_went_to_another_category_is_sent(self) -> None:
         desk = Desk()

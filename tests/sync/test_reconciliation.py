@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from consumer.sync.sighting import marked_payment
 from consumer.xero import Budget
 from consumer.xero.budget import Wait
 from tests.sync.books import Books, credit_note, line, patient
@@ -152,6 +153,72 @@ def test_a_payment_that_was_deleted_with_its_invoice_is_found_and_removed(books:
     books.settle()
     assert books.payments() == []
     assert books.failures() == []
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed with references", "listed without"])
+@pytest.mark.parametrize("kinds", [("payment",), ()], ids=["link lost", "old link"])
+def test_of_a_payment_that_was_made_anew_the_one_that_stands_is_linked(
+    books: Books,
+    listed: bool,  # noqa: FBT001 -- a parameter
+    kinds: tuple[str, ...],
+) -> None:
+    books.simulator.control.show_payment_references(books.tenant_id, shown=listed)
+    books.save_invoice(**_LINES)
+    books.save_payment()
+    books.settle()
+    old = books.connection.execute("select xero_id, content_hash, detail::text from xero_link where kind = 'payment'")
+    (before,) = old.fetchall()
+    books.save_payment(method="CASH")
+    books.settle()
+    assert [row["Status"] for row in books.ledger()["Payments"]] == ["DELETED", "AUTHORISED"]
+    _set_back(books, *kinds)
+    if not kinds:
+        books.connection.execute(
+            "update xero_link set xero_id = %s, content_hash = %s, detail = %s::jsonb where kind = 'payment'", before
+        )
+    books.forget_calls()
+    books.settle()
+    assert (books.writes(), books.failures()) == ([], [])
+    books.delete_payment()
+    books.settle()
+    assert (books.payments(), books.failures()) == ([], [])
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed with references", "listed without"])
+def test_a_payment_with_blanks_in_its_id_is_found(books: Books, listed: bool) -> None:  # noqa: FBT001 -- a parameter
+    books.simulator.control.show_payment_references(books.tenant_id, shown=listed)
+    books.save_invoice(**_LINES)
+    books.save_payment(payment_id="7", amount="10.0000")
+    books.save_payment(payment_id="pay 7", amount="20.0000")
+    books.save_payment(payment_id="pay  8", amount="30.0000")
+    books.settle()
+    before = books.payments()
+    _set_back(books, "payment")
+    books.forget_calls()
+    books.settle()
+    assert (books.writes(), books.failures()) == ([], [])
+    assert books.payments() == before
+    books.delete_payment(payment_id="pay 7")
+    books.settle()
+    assert sorted(amount for _, amount in books.payments()) == [10, 30]
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        ("CARD pay 7", "pay 7"),
+        ("By  hand   pay\t7 ", "pay 7"),
+        ("CARD 7", "7"),
+        ("7", "7"),
+        ("CARD PAY 7", "7"),
+        ("CARD repay 7", "7"),
+        ("CARD 77", None),
+        ("CARD", None),
+        (None, None),
+    ],
+)
+def test_the_longest_mark_that_fits_is_meant(reference: str | None, found: str | None) -> None:
+    assert marked_payment(reference, ["7", "pay  7", ""]) == (None if found is None else found.replace(" ", "  "))
 
 
 def test_what_people_voided_is_not_made_again(books: Books) -> None:

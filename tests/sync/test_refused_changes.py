@@ -201,6 +201,57 @@ class TestThePaymentItselfIsRefused:
         assert ("CASH pay-1", 40.0) in pushed.payments()
 
 
+class TestAnInvoiceOfTheOrderIsThereAlready:
+    """Deleted in HearLink, which is not carried over, and entered anew with another id and the same number."""
+
+    def enter_anew(self, books: Books, price: str) -> None:
+        books.delete_invoice()
+        books.save_invoice(invoice_id="anew", **lines(price))
+        books.settle()
+
+    def test_what_differs_is_brought_in_step_and_told(self, books: Books) -> None:
+        books.save_invoice(**lines("100.0000"))
+        books.settle()
+        self.enter_anew(books, "80.0000")
+        assert books.invoice()["Total"] == 80
+        assert books.failures() == []
+        found, changed = (row["message"] for row in books.log()[-2:])
+        assert "WH-order-1 was found in Xero, but not as it is in HearLink by now; it is brought in step." in found
+        assert "amounts changed: 100.00 in Xero, 80.00 in HearLink" in changed
+
+    def test_what_differs_is_brought_in_step_also_after_a_lost_answer(self, books: Books) -> None:
+        books.save_invoice(**lines("100.0000"))
+        books.settle()
+        books.strike("drop_before", method="PUT", path="/Invoices$")
+        self.enter_anew(books, "80.0000")
+        assert [row["Total"] for row in books.ledger()["Invoices"]] == [80]
+        assert books.failures() == []
+
+    def test_what_is_alike_is_told_so(self, books: Books) -> None:
+        books.save_invoice(**lines("100.0000"))
+        books.settle()
+        books.forget_calls()
+        self.enter_anew(books, "100.0000")
+        assert [call["method"] for call in books.writes()] == ["PUT"]
+        assert "as HearLink wants it; nothing had to be sent again" in books.log()[-1]["message"]
+
+    def test_what_differs_is_told_where_xero_refuses_the_change(self, pushed: Books) -> None:
+        pushed.simulator.control.pay_invoice(pushed.tenant_id, "WH-order-1", 10)
+        self.enter_anew(pushed, "80.0000")
+        assert pushed.invoice()["Total"] == 100
+        (message,) = (row["message"] for row in pushed.failures())
+        assert "What differs: amounts changed: 100.00 in Xero, 80.00 in HearLink." in message
+
+    def test_what_people_replaced_is_told_as_it_is_now(self, books: Books) -> None:
+        books.save_invoice(**lines("100.0000"))
+        books.settle()
+        theirs = {"Description": "Theirs", "Quantity": 1, "UnitAmount": 30, "AccountCode": "200", "TaxType": "OUTPUT2"}
+        books.simulator.control.edit_invoice(books.tenant_id, "WH-order-1", {"LineItems": [theirs]})
+        books.save_invoice(**lines("50.0000"))
+        books.settle()
+        assert "amounts changed: 30.00 in Xero, 50.00 in HearLink" in books.log()[-1]["message"]
+
+
 def test_payments_and_credit_move_only_to_an_invoice_that_stands(pushed: Books) -> None:
     pushed.save_invoice("other", number="B")
     pushed.settle()

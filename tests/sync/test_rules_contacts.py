@@ -120,6 +120,74 @@ class TestContacts:
         assert books.failures() == []
 
 
+class TestIdsThatDifferInCase:
+    """Xero takes `Pat-A` and `pat-a` for one contact number; they are two people."""
+
+    @pytest.fixture
+    def other(self, books: Books) -> Books:
+        books.patients["order-1"] = patient("Pat-A", last_name="Ann")
+        books.patients["order-2"] = patient("pat-a", last_name="Bob")
+        books.save_invoice("order-1")
+        books.push()
+        return books
+
+    def told(self, books: Books) -> None:
+        row = books.failure("order-2")
+        assert (row["operation"], row["problem"]) == ("contact_create", "contact_number_of_other")
+        assert "The patient pat-a" in row["message"]
+        assert "the contact number Pat-A" in row["message"]
+        assert [contact["Name"] for contact in books.ledger()["Contacts"]] == ["Test Ann"]
+        assert [invoice["InvoiceNumber"] for invoice in books.ledger()["Invoices"]] == ["WH-order-1"]
+        assert books.open_problems() == [("contact_number_of_other", 1)]
+
+    def test_refused(self, other: Books) -> None:
+        other.save_invoice("order-2")
+        other.settle()
+        self.told(other)
+        assert "Another contact has this contact number" in other.failure("order-2")["xero_message"]
+
+    def test_archived(self, other: Books) -> None:
+        other.simulator.control.archive_contact(other.tenant_id, "Pat-A")
+        other.save_invoice("order-2")
+        other.settle()
+        self.told(other)
+
+    def test_with_one_name(self, other: Books) -> None:
+        other.patients["order-2"] = patient("pat-a", last_name="Ann")
+        other.save_invoice("order-2")
+        other.settle()
+        self.told(other)
+
+    def test_in_one_call(self, books: Books) -> None:
+        books.patients = {"order-1": patient("Pat-A", last_name="Ann"), "order-2": patient("pat-a", last_name="Bob")}
+        books.save_invoice("order-1")
+        books.save_invoice("order-2")
+        books.settle()
+        self.told(books)
+
+    def test_after_a_lost_answer(self, other: Books) -> None:
+        other.strike("drop_before", method="PUT", path="/Contacts$")
+        other.save_invoice("order-2")
+        other.settle()
+        self.told(other)
+
+    def test_after_a_lost_database(self, other: Books) -> None:
+        other.connection.execute("delete from xero_link")
+        other.connection.execute("insert into setback (timeline, reason) values ('test', 'timeline')")
+        other.save_invoice("order-2")
+        other.settle()
+        self.told(other)
+
+    def test_it_goes_through_once_the_number_is_free(self, other: Books) -> None:
+        other.save_invoice("order-2")
+        other.settle()
+        other.simulator.control.edit_contact(other.tenant_id, "Pat-A", {"ContactNumber": "Pat-A by hand"})
+        other.retry("order-2")
+        other.settle()
+        assert other.invoice("WH-order-2")["Contact"]["ContactID"] == other.contact("pat-a")["ContactID"]
+        assert other.open_problems() == []
+
+
 class TestNumbers:
     def test_a_strangers_number_is_left_alone(self, books: Books) -> None:
         stranger = {
@@ -155,7 +223,9 @@ class TestNumbers:
         books.push()
         books.save_invoice("order-2", number="WH-order-1", invoice_id="invoice-WH-order-2")
         books.push()
-        assert books.failure("order-2")["problem"] == "number_taken"
+        row = books.failure("order-2")
+        assert (row["operation"], row["problem"]) == ("invoice_update", "number_taken_by_other_order")
+        assert "order-1" in row["message"]
 
     def test_the_plans_cap_is_one_problem_and_goes_when_it_is_lifted(self, books: Books) -> None:
         books.simulator.control.set_approvals_per_month(books.tenant_id, 1)

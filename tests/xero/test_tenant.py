@@ -272,6 +272,11 @@ def test_standing_payments_are_found_by_the_invoices_that_something_was_paid_on(
     ]
     payments = tenant.put_payments(paid, idempotency_key="p")
     control.delete_payment(access.tenant_id, payments[1].xero_id or "")
-    found = tenant.standing_payments(invoices)
-    assert [(entry["PaymentID"], entry["Reference"]) for entry in found] == [(payments[0].xero_id, "CARD 0")]
-    assert found[0]["Invoice"]["InvoiceID"] == invoices[0]
+    paid[0]["Amount"] = 3
+    again = tenant.put_payments([paid[0]], idempotency_key="q")
+    control.delete_payment(access.tenant_id, again[0].xero_id or "")
+    for shown in (True, False):
+        control.show_payment_references(access.tenant_id, shown=shown)
+        found = tenant.standing_payments(invoices)
+        assert [(entry["PaymentID"], entry["Reference"]) for entry in found] == [(payments[0].xero_id, "CARD 0")]
+        assert found[0]["Invoice"]["InvoiceID"] == invoices[0]

@@ -75,6 +75,11 @@ class Control(Bookkeeper):
         with self._books(tenant_id) as ledger:
             ledger.set_organisation(approvals_per_month=limit)
 
+    def show_payment_references(self, tenant_id: str, *, shown: bool = True) -> None:
+        """Whether documents list their payments with references; without, only ``GET /Payments`` tells them."""
+        with self._books(tenant_id) as ledger:
+            ledger.set_organisation(shows_payment_references=shown)
+
     def set_limits(
         self,
         tenant_id: str,

@@ -44,6 +44,7 @@ class Organisation:
     period_lock_date: Day | None = None
     end_of_year_lock_date: Day | None = None
     approvals_per_month: int | None = None
+    shows_payment_references: bool = True
     is_demo_company: bool = True
     created_at: datetime
 

@@ -96,7 +96,7 @@ def invoice_json(ledger: Ledger, invoice: Invoice, view: View) -> Json:
         shown["TotalDiscount"] = number(places(discount, 2))
     if not view.summary:
         shown |= {
-            "Payments": [_payment_line(ledger.payments[key]) for key in ledger.payments_of[invoice.key]],
+            "Payments": _payment_lines(ledger, invoice),
             "CreditNotes": [
                 _credit_line(ledger, ledger.allocations[key]) for key in ledger.allocations_of[invoice.key]
             ],
@@ -117,7 +117,7 @@ def credit_note_json(ledger: Ledger, note: CreditNote, view: View) -> Json:
         **_document_json(ledger, note, view),
         "RemainingCredit": number(remaining),
         "Allocations": [allocation_json(ledger, ledger.allocations[key]) for key in ledger.allocations_of[note.key]],
-        "Payments": [_payment_line(ledger.payments[key]) for key in ledger.payments_of[note.key]],
+        "Payments": _payment_lines(ledger, note),
     }
 
 
@@ -275,6 +275,14 @@ def _contact_reference(ledger: Ledger, document: Document) -> Json:
     if contact.contact_number:
         shown["ContactNumber"] = contact.contact_number
     return shown
+
+
+def _payment_lines(ledger: Ledger, document: Document) -> list[Json]:
+    lines = [_payment_line(ledger.payments[key]) for key in ledger.payments_of[document.key]]
+    if not ledger.organisation.shows_payment_references:
+        for line in lines:
+            del line["Reference"]
+    return lines
 
 
 def _payment_line(payment: Payment) -> Json:

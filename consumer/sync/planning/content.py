@@ -4,36 +4,41 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from consumer.orders import Line, Payment
+from consumer.orders import Invoice, Line, Payment
 from consumer.sync.link import Link
 from consumer.sync.planning import bodies
 
 _MAPPING = frozenset({"AccountCode", "AccountID", "TaxType"})
+_REMAPPED = "accounts or tax rates of its categories changed"
 ANOTHER_INVOICE = "the order has another invoice now"
 # What can't change any more once something is applied to the document.
 FRAME = ("Date", "CurrencyCode", "LineAmountTypes")
 # What a payment is, by the names that its link keeps.
 PAYMENT_PARTS = ("amount", "date", "reference")
-_MONEY = ("Quantity", "UnitAmount", "DiscountAmount", "TaxType")
+_AMOUNTS = ("Quantity", "UnitAmount", "DiscountAmount")
 
 
 def document_hashes(body: dict[str, Any], lines_of_order: Sequence[Line]) -> dict[str, str]:
     """Return the hashes of an invoice or credit note, made from `lines_of_order`.
 
     `content` is all of it, `order` what comes from the order alone (categories, not their accounts and tax rates),
-    `money` its amounts, `lines` its lines with their accounts and tax rates and `frame` what Xero reads them by.
+    `lines` its lines with their accounts and tax rates, `order_lines` its lines as the order has them, `money` their
+    amounts with, `amounts` without what the settings make of their categories, and `frame` what Xero reads them by.
     """
     lines = [_essence(line) for line in body["LineItems"]]
     from_order = [
         {key: value for key, value in line.items() if key not in _MAPPING} | {"category": ours.category.value}
         for line, ours in zip(lines, lines_of_order, strict=True)
     ]
-    money = [{key: line.get(key) for key in _MONEY} for line in lines]
+    money = [{key: line.get(key) for key in (*_AMOUNTS, "TaxType")} for line in lines]
+    amounts = [{key: line.get(key) for key in (*_AMOUNTS, "category")} for line in from_order]
     return {
         "content": bodies.content_hash({**body, "LineItems": lines}),
         "order": bodies.content_hash({**body, "LineItems": from_order}),
         "money": bodies.content_hash({"lines": money, "types": body["LineAmountTypes"]}),
+        "amounts": bodies.content_hash({"lines": amounts, "types": body["LineAmountTypes"]}),
         "lines": bodies.content_hash({"lines": lines}),
+        "order_lines": bodies.content_hash({"lines": from_order}),
         "frame": frame_hash(body),
     }
 
@@ -43,24 +48,60 @@ def frame_hash(body: Mapping[str, Any]) -> str:
     return bodies.content_hash({field: body[field] for field in FRAME})
 
 
+def as_mapped_before(link: Link, hashes: dict[str, str]) -> dict[str, str] | None:
+    """Return the hashes of a document whose lines stay in Xero as they are, with the accounts and tax rates of then.
+
+    None where the order has changed the lines, or it isn't known what Xero holds of them.
+    """
+    stay = ("order_lines", "frame")
+    if link.content_hash == "" or any(link.detail.get(part) != hashes[part] for part in stay):
+        return None
+    held = {part: str(link.detail[part]) for part in ("lines", "money")}
+    if held["lines"] == hashes["lines"]:
+        return hashes
+    return {**hashes, **held, "content": bodies.content_hash({"order": hashes["order"], "lines": held["lines"]})}
+
+
+def is_in_step(link: Link, hashes: dict[str, str]) -> bool:
+    """Whether Xero holds a document as it would be sent."""
+    if link.content_hash in {"", hashes["content"]}:
+        return link.content_hash != ""
+    # Mapped another way meanwhile, and back again: that shows in its parts.
+    return all(link.detail.get(part) == hashes[part] for part in ("order", "lines"))
+
+
 def _essence(line: dict[str, Any]) -> dict[str, Any]:
     """The line without what says nothing about its content: Xero's id of it, a discount of nothing."""
     discount: set[str] = set() if line.get("DiscountAmount") else {"DiscountAmount"}
     return {key: value for key, value in line.items() if key not in {"LineItemID", *discount}}
 
 
-def document_differences(link: Link, hashes: dict[str, str], total: Decimal) -> list[str]:
-    """Say in words what differs between what was sent and what would be sent; `total` is HearLink's own."""
+def document_differences(link: Link, hashes: dict[str, str], invoice: Invoice) -> list[str]:
+    """Say in words what differs between what was sent, or found there, and what would be sent of `invoice`."""
     if link.content_hash == "":
-        return ["what Xero holds is not known for sure"]
+        # Its total was read where it was found. Tax by the line may come to other cents than HearLink's own total.
+        differs = _totals_differ(link, invoice, by_more_than=bodies.CENT * max(len(invoice.lines), 1))
+        return [_amounts_changed(link, invoice) if differs else "what Xero holds is not known for sure"]
     if link.detail.get("order") == hashes["order"]:
-        return ["accounts or tax rates of its categories changed"]
-    if link.detail.get("money") == hashes["money"]:
-        return ["texts, dates, reference or contact changed"]
-    in_xero, in_hearlink = link.detail.get("total"), str(bodies.cents(total))
-    if in_xero is None or Decimal(in_xero) == Decimal(in_hearlink):
-        return ["amounts changed"]
-    return [f"amounts changed: {Decimal(in_xero):.2f} in Xero, {in_hearlink} in HearLink"]
+        return [_REMAPPED]
+    if any(link.detail.get(part) == hashes[part] for part in ("money", "amounts")):
+        is_remapped = (
+            link.detail.get("order_lines") == hashes["order_lines"] and link.detail["lines"] != hashes["lines"]
+        )
+        return ["texts, dates, reference or contact changed", *([_REMAPPED] if is_remapped else [])]
+    return [_amounts_changed(link, invoice)]
+
+
+def _amounts_changed(link: Link, invoice: Invoice) -> str:
+    if not _totals_differ(link, invoice):
+        return "amounts changed"
+    in_xero, in_hearlink = Decimal(link.detail["total"]), bodies.cents(invoice.total)
+    return f"amounts changed: {in_xero:.2f} in Xero, {in_hearlink:.2f} in HearLink"
+
+
+def _totals_differ(link: Link, invoice: Invoice, *, by_more_than: Decimal = Decimal(0)) -> bool:
+    in_xero = link.detail.get("total")
+    return in_xero is not None and abs(Decimal(in_xero) - bodies.cents(invoice.total)) > by_more_than
 
 
 def payment_detail(payment: Payment) -> dict[str, str]:

@@ -83,7 +83,7 @@ def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
         line_item_ids={} if link is None else link.detail.get("line_item_ids", {}),
         discounted=() if link is None else _discounted(link),
     )
-    hashes = content.document_hashes(body, invoice.lines)
+    hashes = _expected_hashes(draft, link, content.document_hashes(body, invoice.lines))
     needs_authorised = bool(draft.payments() or order.credit_notes)
     detail = {
         **hashes,
@@ -107,11 +107,22 @@ def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
     if link.status is LinkStatus.GONE:
         return _explain_gone_invoice(draft, link, hashes)
     authorise = needs_authorised and link.status is LinkStatus.DRAFT
-    differs = link.content_hash != hashes["content"] and not _only_mapping_of_settled(draft, link, hashes)
+    differs = not content.is_in_step(link, hashes) and not _only_mapping_of_settled(draft, link, hashes)
     if differs or authorise:
-        reasons = content.document_differences(link, hashes, invoice.total) if differs else []
+        reasons = content.document_differences(link, hashes, invoice) if differs else []
         _update_invoice(draft, link, body if differs else None, hashes, detail, reasons, authorise=authorise)
     return True
+
+
+def _expected_hashes(draft: Draft, link: Link | None, hashes: dict[str, str]) -> dict[str, str]:
+    """Return the hashes of the invoice as Xero is to hold it.
+
+    Something is applied to it: Xero would refuse lines that were re-mapped since, and with them an edit of something
+    else that it takes. They stay as they are until nothing is applied any more.
+    """
+    if link is None or not _is_settled(draft):
+        return hashes
+    return content.as_mapped_before(link, hashes) or hashes
 
 
 def _update_invoice(
@@ -163,13 +174,15 @@ def _only_mapping_of_settled(draft: Draft, link: Link, hashes: dict[str, str]) -
 
     Xero would refuse that, and with it every later payment of the order, for a change that nobody made to it.
     """
-    if link.detail.get("order") != hashes["order"] or link.content_hash == "":
-        return False
+    return link.detail.get("order") == hashes["order"] and link.content_hash != "" and _is_settled(draft)
+
+
+def _is_settled(draft: Draft) -> bool:
     return any(draft.standing(LinkKind.PAYMENT)) or any(draft.standing(LinkKind.ALLOCATION))
 
 
 def _explain_gone_invoice(draft: Draft, link: Link, hashes: dict[str, str]) -> bool:
-    wants = link.content_hash != hashes["content"]
+    wants = not content.is_in_step(link, hashes)
     wants |= any(_is_missing(draft, LinkKind.PAYMENT, payment.payment_id) for payment in draft.payments())
     wants |= any(_is_missing(draft, LinkKind.CREDIT_NOTE, note.credit_note_id) for note in draft.order.credit_notes)
     if wants:
