@@ -1,7 +1,7 @@
 """The table of links: loaded for a handful of orders at once, saved in bulk."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -41,6 +41,16 @@ def load_links(connection: Connection[Any], tenant_id: str, orders: Sequence[tup
             links.append(contacts[patient_id])
         result[order_id] = Links(links, tuple(sorted(elsewhere[order_id])))
     return result
+
+
+def load_links_by_tenant(
+    connection: Connection[Any], orders: Mapping[str, Sequence[tuple[str, str]]]
+) -> dict[str, Links]:
+    """Return the links of orders of several tenants, given by tenant id, by order id."""
+    links: dict[str, Links] = {}
+    for tenant_id, some in orders.items():
+        links |= load_links(connection, tenant_id, some)
+    return links
 
 
 def save_links(connection: Connection[Any], links: Iterable[Link]) -> None:

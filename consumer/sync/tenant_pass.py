@@ -26,7 +26,7 @@ from consumer.sync.intents import Intent, OrdersMovedError, leave_in_doubt, open
 from consumer.sync.job import ClaimedOrder, Ending, Job
 from consumer.sync.lease import Lease
 from consumer.sync.link import Links
-from consumer.sync.link_store import load_links
+from consumer.sync.link_store import load_links_by_tenant
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after, shown_id, success_message, warnings
 from consumer.sync.planning import bodies
@@ -138,10 +138,7 @@ class TenantPass:
             chosen = settings.get(row.clinic_id)
             own = None if chosen is None else chosen.tenant_id
             of_tenant[self._tenant_id or own or ""].append((row.order_id, row.patient_id))
-        links: dict[str, Links] = {}
-        for tenant_id, orders in of_tenant.items():
-            links |= load_links(self._connection, tenant_id, orders)
-        return links
+        return load_links_by_tenant(self._connection, of_tenant)
 
     def _reconcile(self) -> None:
         """Link what Xero holds of orders that our database may have forgotten something of."""
