@@ -1,5 +1,7 @@
 """Which of the claimed orders go on, and what the others are told."""
 
+import msgspec
+
 from consumer.results import Outcome
 from consumer.sync.back_off import ATTEMPTS, CRASHES_MAX
 from consumer.sync.conclusions import Conclusions
@@ -12,6 +14,8 @@ from consumer.sync.tenant_facts import TenantFacts
 
 _DISABLED = "synchronisation_disabled"
 _UNFINISHED = "left_unfinished"
+# What an order failed for that is over once it is held for another reason.
+_OVER = frozenset({_DISABLED, _UNFINISHED, "change_not_finished"})
 _IN_STEP = "Nothing of this order has changed in HearLink since it was sent to Xero; nothing had to be sent."
 
 
@@ -86,7 +90,7 @@ class Admission:
                 self._minutes.skip(entry)
         # What failed before has not been tried again: a change of the order alone mends nothing in Xero. A request that
         # was refused because synchronisation was off has its answer.
-        failed_before = job.row.problem_id is not None and job.row.problem_code != _DISABLED
+        failed_before = job.row.problem_id is not None and job.row.problem_code not in _OVER
         still_fails = gate.hold in {Hold.MANUAL, Hold.DISABLED} and not gate.failed and failed_before
         ending = Ending(
             hold=Hold.PROBLEM if still_fails else gate.hold,
@@ -109,8 +113,12 @@ class Admission:
         job.make_plan()
         for finding in job.plan.failures:
             problem = self._services.catalogue.local(finding.code, **finding.values)
-            self._minutes.log(job.finding_entry(finding, problem, Outcome.FAILED, self._tenant_id), problem)
             job.fail(problem, operation=finding.operation, local_id=finding.local_id, blocking=finding.blocking)
+            entry = job.finding_entry(finding, problem, Outcome.FAILED, self._tenant_id)
+            if finding.blocking and job.gaps:
+                message = f"{entry.message} Missing in Xero meanwhile: {', '.join(job.gaps)}."
+                entry = msgspec.structs.replace(entry, message=message)
+            self._minutes.log(entry, problem)
         in_step = not job.next_steps()
         for finding in job.plan.skips if job.closing is None else ():
             problem = self._services.catalogue.local(finding.code, **finding.values)

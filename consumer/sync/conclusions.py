@@ -41,12 +41,23 @@ class Conclusions:
         """End `job` if it has no step left that may go; one of which Xero may hold more is compared with it first."""
         if job.ending is not None or job.is_uncertain or job.next_steps():
             return
-        if job.problem is None:
+        if job.problem is None and job.is_unfinished:
+            self._leave_unfinished(job)
+        elif job.problem is None:
             self.finish(job, job.closing or Ending(synced=True, answered=True))
         elif job.problem.retries_by_itself:
             self._wait_or_give_up(job, job.problem)
         else:
             self.finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=job.problem))
+
+    def _leave_unfinished(self, job: Job) -> None:
+        """End an order without a way to put in what was taken out of Xero for it; told once, and to whoever asks."""
+        problem = self._services.catalogue.local(
+            "change_not_finished", order_id=job.row.order_id, missing=", ".join(job.gaps)
+        )
+        if job.row.problem_code != problem.code or job.row.requested:
+            self._tell(job, problem)
+        self.finish(job, Ending(hold=Hold.PROBLEM, answered=True, problem=problem))
 
     def fail_step(self, job: Job, step: Step, problem: Problem) -> None:
         """Have `step` of `job` fail without a call; what needs it waits."""

@@ -20,11 +20,7 @@ from consumer.xero.payloads import BATCH_ELEMENTS
 _INVOICE_OPERATIONS = frozenset({Operation.INVOICE_CREATE, Operation.INVOICE_UPDATE, Operation.INVOICE_AUTHORISE})
 _NOTE_OPERATIONS = frozenset({Operation.CREDIT_NOTE_CREATE, Operation.CREDIT_NOTE_ALLOCATE})
 # What stands for itself on the invoice: each of them goes or fails alone, whatever becomes of the others.
-_PART_OPERATIONS = _NOTE_OPERATIONS | {
-    Operation.CREDIT_NOTE_VOID,
-    Operation.PAYMENT_CREATE,
-    Operation.PAYMENT_DELETE,
-}
+_PAYMENT_OPERATIONS = frozenset({Operation.PAYMENT_CREATE, Operation.PAYMENT_DELETE})
 _PARTS = frozenset({LinkKind.PAYMENT, LinkKind.CREDIT_NOTE, LinkKind.ALLOCATION})
 
 
@@ -123,7 +119,7 @@ class Job:
         # notes that failed themselves.
         self.blocked = False
         self.held_kinds: set[LinkKind] = set()
-        self.failed_parts: set[str] = set()
+        self.failed_parts: set[tuple[LinkKind, str]] = set()
         # How the order ends that is no longer to be pushed, but has something missing in Xero that was taken out for a
         # change: no more of it is sent than what closes that gap.
         self.closing: Ending | None = None
@@ -202,7 +198,7 @@ class Job:
         over something else.
         """
         held_back = self.blocked or self.closing is not None
-        held_back |= step.kind in self.held_kinds or (step.kind in _PARTS and step.local_id in self.failed_parts)
+        held_back |= step.kind in self.held_kinds or _part(step.kind, step.local_id) in self.failed_parts
         return not held_back or self._fills_gap(step)
 
     @property
@@ -234,12 +230,14 @@ class Job:
             return False
 
     def held_back(self) -> tuple[str, ...]:
-        """The payments and credit notes that wait for something of the order that failed."""
+        """The payments and credit notes that wait for something else of the order that failed."""
         creates = {Stage.PAYMENT_CREATE: "the payment of", Stage.CREDIT_NOTE_CREATE: "the credit note"}
         return tuple(
             f"{creates[step.stage]} {step.detail.get('amount') or step.detail.get('number', '')}"
             for step in self.plan.steps
-            if step.stage in creates and not self._may_go(step)
+            if step.stage in creates
+            and not self._may_go(step)
+            and _part(step.kind, step.local_id) not in self.failed_parts
         )
 
     def _fills_gap(self, step: Step) -> bool:
@@ -287,8 +285,10 @@ class Job:
         if self.problem is None:
             self.problem = problem
         self.blocked = self.blocked or blocking
-        if operation in _PART_OPERATIONS:
-            self.failed_parts.add(local_id)
+        if operation in _PAYMENT_OPERATIONS:
+            self.failed_parts.add((LinkKind.PAYMENT, local_id))
+        elif operation in _NOTE_OPERATIONS or operation is Operation.CREDIT_NOTE_VOID:
+            self.failed_parts.add((LinkKind.CREDIT_NOTE, local_id))
 
     def keep_payment(self, payment_id: str, problem: Problem) -> None:
         """Leave a payment in Xero as it is: what was to take its place would be refused for `problem`."""
@@ -358,6 +358,11 @@ class Job:
             problem=problem,
             local_id=finding.local_id or None,
         )
+
+
+def _part(kind: LinkKind, local_id: str) -> tuple[LinkKind, str]:
+    """The payment or credit note that a document is, or belongs to; ids tell those of one kind apart."""
+    return LinkKind.CREDIT_NOTE if kind in _NOTE_KINDS else kind, local_id
 
 
 def latest_patient(job: Job) -> Patient:

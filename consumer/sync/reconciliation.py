@@ -162,8 +162,11 @@ class Reconciliation:
             if isinstance(entry, dict) and same_text((entry.get("Invoice") or {}).get("InvoiceID"), invoice)
         ]
         known = job.links.standing(LinkKind.ALLOCATION, note.local_id)
-        if known is not None and known.xero_id is not None:
-            # It may have been made anew since: its id is read again when it is needed.
+        if known is not None and amounts:
+            # It may have been made anew since, and of another amount: its id is read again when it is needed.
+            found = {**known.detail, "amount": str(sum(amounts, Decimal(0)))}
+            self._remember(msgspec.structs.replace(known, xero_id=None, detail=found), [job])
+        elif known is not None and known.xero_id is not None:
             self._remember(msgspec.structs.replace(known, xero_id=None), [job])
         if amounts and known is None:
             detail = {

@@ -87,6 +87,36 @@ def test_while_xero_is_disconnected_it_waits_and_goes_by_itself_also_in_a_manual
     assert halfway.order()["hold"] == "manual"
 
 
+def test_what_was_told_is_over_once_hearlink_deletes_the_payment(halfway: Books) -> None:
+    halfway.settings(**OFF)
+    finish(halfway)
+    assert halfway.failure()["problem"] == "left_unfinished"
+    halfway.delete_payment()
+    finish(halfway)
+    assert (halfway.order()["hold"], halfway.open_problems()) == ("disabled", [])
+
+
+def test_without_an_invoice_to_put_it_on_it_is_told_once(halfway: Books) -> None:
+    halfway.delete_invoice()
+    finish(halfway)
+    assert [row["problem"] for row in halfway.failures()] == ["change_not_finished"]
+    assert "the payment of 40.00" in halfway.failure()["message"]
+    halfway.save_payment(payment_id="pay-2", amount="10.0000")
+    finish(halfway)
+    assert len(halfway.failures()) == 1
+    halfway.save_invoice(**lines("100.0000"))
+    finish(halfway)
+    assert halfway.payments() == [("CARD pay-2", 10.0), ("CASH pay-1", 40.0)]
+    assert halfway.open_problems() == []
+
+
+def test_what_keeps_it_out_says_so(halfway: Books) -> None:
+    halfway.save_invoice(number=" ", **lines("100.0000"))
+    finish(halfway)
+    assert halfway.failure()["problem"] == "number_missing"
+    assert halfway.failure()["message"].endswith("Missing in Xero meanwhile: the payment of 40.00.")
+
+
 def test_an_edited_credit_note_is_allocated_again(books: Books) -> None:
     books.save_invoice(**lines("100.0000"))
     books.save_credit_note(**lines("40.0000"))

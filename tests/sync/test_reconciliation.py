@@ -255,3 +255,24 @@ def test_what_a_refusal_brought_to_light_is_compared_after_a_limit_too(pushed: B
     pushed.retry("order-1")
     pushed.push()
     assert pushed.calls() == []
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_note_that_was_changed_since_the_backup_can_be_changed_and_voided(pushed: Books, deleted: bool) -> None:  # noqa: FBT001 -- a parameter
+    """Xero has the allocation of the newer amount; our link is of the older one."""
+    pushed.connection.execute(
+        "create temporary table backup as select * from xero_link where kind in ('credit_note', 'allocation')"
+    )
+    pushed.save_credit_note(lines=[line(unit_price="8.0000")], total="8.0000")
+    pushed.push()
+    assert pushed.note()["Total"] == 8
+    pushed.connection.execute("delete from xero_link where kind in ('credit_note', 'allocation')")
+    pushed.connection.execute("insert into xero_link select * from backup")
+    pushed.connection.execute("drop table backup")
+    _set_back(pushed)
+    if deleted:
+        pushed.delete_credit_note()
+    pushed.settle()
+    assert pushed.failures() == []
+    assert pushed.note()["Status"] == ("VOIDED" if deleted else "PAID")
+    assert pushed.note()["Total"] == 8

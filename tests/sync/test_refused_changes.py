@@ -94,6 +94,14 @@ class TestAnotherPartIsRefused:
         assert pushed.payments() == [PAYMENT_1, PAYMENT_2, ("CARD pay-3", 5.0)]
         assert [row["operation"] for row in pushed.failures("order-1")] == ["payment_delete"]
 
+    def test_nor_a_credit_note_of_the_same_id(self, pushed: Books) -> None:
+        for payment in pushed.ledger()["Payments"]:
+            pushed.simulator.control.reconcile_payment(pushed.tenant_id, payment["PaymentID"])
+        pushed.delete_payment(payment_id="pay-1")
+        pushed.save_credit_note(credit_note_id="pay-1", **lines("3.0000"))
+        pushed.settle()
+        assert pushed.note("pay-1")["RemainingCredit"] == 0
+
     def test_a_payment_that_does_not_fit_keeps_no_allocation_back(self, pushed: Books) -> None:
         pushed.save_payment(payment_id="pay-3", amount="50.0000")
         pushed.save_credit_note(credit_note_id="note-2", **lines("4.0000"))
