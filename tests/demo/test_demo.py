@@ -22,7 +22,8 @@ LIVE_INVOICES = {"clinic-1": Decimal(1495), "clinic-2": Decimal(265), "clinic-3"
 
 def test_what_the_demo_shows_is_true_and_what_it_keeps_can_be_used_and_ends_whole() -> None:
     with Stage("--orders", str(ORDERS), "--json", "--keep") as stage:
-        stage.wait_for("In another terminal:", lambda: stage.err)
+        # Its last words: what stands before them is there as well then.
+        stage.wait_for("hearlink-xero timeline order-live-1\n", lambda: stage.err)
         shown = json.loads(stage.out)
         told = stage.err
         assert all(len(line) <= 80 for line in told.splitlines() if "/tmp/" not in line and "http" not in line)
