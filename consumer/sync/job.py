@@ -19,11 +19,9 @@ from consumer.xero.payloads import BATCH_ELEMENTS
 
 _INVOICE_OPERATIONS = frozenset({Operation.INVOICE_CREATE, Operation.INVOICE_UPDATE, Operation.INVOICE_AUTHORISE})
 _NOTE_OPERATIONS = frozenset({Operation.CREDIT_NOTE_CREATE, Operation.CREDIT_NOTE_ALLOCATE})
-# What stands for itself on the invoice: each of them goes or fails alone, whatever becomes of the others.
 _PAYMENT_OPERATIONS = frozenset({Operation.PAYMENT_CREATE, Operation.PAYMENT_DELETE})
+# What stands for itself on the invoice: each of them goes or fails alone, whatever becomes of the others.
 _PARTS = frozenset({LinkKind.PAYMENT, LinkKind.CREDIT_NOTE, LinkKind.ALLOCATION})
-
-
 _GAP_KINDS = (LinkKind.PAYMENT, LinkKind.ALLOCATION)
 _NOTE_KINDS = frozenset({LinkKind.CREDIT_NOTE, LinkKind.ALLOCATION})
 # A change of an invoice that Xero refuses because something is applied to it keeps no payment back: whatever is added
