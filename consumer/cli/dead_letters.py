@@ -32,7 +32,7 @@ def dead_letters() -> None:
 
 @dead_letters.command("list")
 @click.option("--state", type=click.Choice(["open", "replayed", "dropped", "all"]), default="open", show_default=True)
-@click.option("--reason", type=click.Choice(["undecodable", "impossible", "refused"]))
+@click.option("--reason", type=click.Choice(["undecodable", "impossible", "refused", "defect"]))
 @click.option("--order", "order_id")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @as_json

@@ -11,7 +11,7 @@ from consumer.configuration import ConfigurationError
 from consumer.contract import JsonEventError, RegistryUnavailableError, SchemaFolderError
 from consumer.database import MigrationError, is_outage
 from consumer.operations.health import AddressError
-from consumer.operations.kafka import KafkaUnreachableError, MissingTopicError, NotDeliveredError
+from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, NotDeliveredError
 from consumer.operations.logs import error_text
 from consumer.operations.process import NotReadyError, RoleFailedError
 from consumer.projection import ProjectionError
@@ -46,6 +46,7 @@ _UNREACHABLE = (
     MaintenanceError,
 )
 _FAILED = (
+    ForbiddenTopicError,
     MigrationError,
     MissingTopicError,
     NotReadyError,

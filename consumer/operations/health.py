@@ -16,7 +16,6 @@ from typing import Any, Self
 
 import msgspec
 import structlog
-from confluent_kafka.admin import AdminClient
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumer.operations.assembly import Assembly
@@ -24,6 +23,7 @@ from consumer.operations.collector import Collector
 from consumer.operations.kafka import admin_client
 from consumer.operations.readiness import Role, Verdict, look_at_database, look_at_topics, needed_topics
 from consumer.operations.running import Running
+from consumer.projection import Admin
 
 # Longer than any of the loops is quiet while it can work: a call to Xero takes 20 s at most, a statement 60 s.
 STUCK_SECONDS = 120.0
@@ -76,7 +76,7 @@ class Health:
         return look_at_topics(self._admin, self._assembly.configuration.topics, self._running.roles)
 
     @cached_property
-    def _admin(self) -> AdminClient:
+    def _admin(self) -> Admin:
         return admin_client(self._assembly.configuration)
 
     def _alive(self, role: Role) -> dict[str, Any]:

@@ -15,12 +15,11 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.configuration import Configuration, Topics
 from consumer.operations.topic_declarations import declared_topics
-from consumer.projection import create_admin
+from consumer.projection import Admin, create_admin, explain
 from consumer.results import producer_settings
 
 # For a question; the brokers answer one in milliseconds.
@@ -48,6 +47,16 @@ class MissingTopicError(Exception):
         )
 
 
+class ForbiddenTopicError(Exception):
+    """Kafka doesn't let us see these topics; the text says what to do."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(
+            f"Kafka gives no right to the topic {', '.join(names)}. Grant it to the service's user: Describe and Read "
+            "where it reads, Describe and Write where it writes."
+        )
+
+
 class OutgoingMessage(NamedTuple):
     """One message as Kafka takes it; without a `partition` its key decides."""
 
@@ -66,39 +75,57 @@ class Position(NamedTuple):
     offset: int
 
 
-def admin_client(configuration: Configuration) -> AdminClient:
+def admin_client(configuration: Configuration) -> Admin:
     """Return a client that asks for topics."""
     return create_admin(configuration.require_kafka(), configuration.kafka_config)
 
 
-def existing_topics(admin: AdminClient, timeout_seconds: float | None = None) -> dict[str, int]:
-    """Return the cluster's topics with their numbers of partitions.
+def existing_topics(admin: Admin, timeout_seconds: float | None = None) -> dict[str, int]:
+    """Return the cluster's topics that we may see with their numbers of partitions.
 
     Raises:
-        KafkaUnreachableError: no broker answered.
+        KafkaUnreachableError: no broker answered; the text says why, where the client knows.
     """
     try:
         listed = admin.list_topics(timeout=timeout_seconds or KAFKA_SECONDS).topics
     except KafkaException as error:
-        raise KafkaUnreachableError(f"Kafka doesn't answer: {_said(error)}.") from error
+        raise KafkaUnreachableError(f"Kafka doesn't answer: {admin.why(error)}") from error
     return {name: len(topic.partitions) for name, topic in listed.items() if topic.error is None}
 
 
-def require_topics(configuration: Configuration, names: Sequence[str]) -> None:
-    """See that the topics are there.
+def see_topics(admin: Admin, names: Sequence[str], timeout_seconds: float | None = None) -> None:
+    """See that the topics are there, and that we may look at them.
 
     Raises:
         KafkaUnreachableError: no broker answered.
-        MissingTopicError: some of them are not.
+        ForbiddenTopicError: we may not look at some of them.
+        MissingTopicError: some of them are not there.
     """
-    present = existing_topics(admin_client(configuration))
+    present = existing_topics(admin, timeout_seconds)
     missing = [name for name in names if name not in present]
+    # A list of all topics leaves out what we may not see; asked by its name, it is told.
+    forbidden = [name for name in missing if _is_forbidden(admin, name, timeout_seconds or KAFKA_SECONDS)]
+    if forbidden:
+        raise ForbiddenTopicError(forbidden)
     if missing:
         raise MissingTopicError(missing)
 
 
+def require_topics(configuration: Configuration, names: Sequence[str]) -> None:
+    """See that the topics are there; raises as `see_topics`."""
+    see_topics(admin_client(configuration), names)
+
+
+def _is_forbidden(admin: Admin, name: str, timeout_seconds: float) -> bool:
+    try:
+        fault = admin.list_topics(name, timeout=timeout_seconds).topics[name].error
+    except KafkaException as error:
+        raise KafkaUnreachableError(f"Kafka doesn't answer: {admin.why(error)}") from error
+    return fault is not None and fault.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
 def ensure_topics(
-    admin: AdminClient, topics: Topics, *, partitions: int | None = None, replicas: int = -1
+    admin: Admin, topics: Topics, *, partitions: int | None = None, replicas: int = -1
 ) -> dict[str, bool]:
     """Create the declared topics that are missing; return for each whether it was.
 
@@ -282,7 +309,7 @@ def _created(result: Callable[[], object]) -> bool:
     return True
 
 
-def _await_topics(admin: AdminClient, names: Iterable[str]) -> None:
+def _await_topics(admin: Admin, names: Iterable[str]) -> None:
     """Wait until the brokers tell of `names`: a moment after they took them in, and not before all know of it."""
     until = time.monotonic() + KAFKA_SECONDS
     while not set(names) <= existing_topics(admin).keys() and time.monotonic() < until:
@@ -326,11 +353,13 @@ def _partitions(consumer: Consumer, topics: Sequence[str]) -> list[tuple[str, in
         try:
             metadata = consumer.list_topics(topic, timeout=KAFKA_SECONDS).topics[topic]
         except KafkaException as error:
-            raise KafkaUnreachableError(f"Kafka doesn't answer: {_said(error)}.") from error
+            raise KafkaUnreachableError(f"Kafka doesn't answer: {_said(error)}") from error
         if metadata.error is None:
             found += [(topic, partition) for partition in metadata.partitions]
         elif metadata.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             missing.append(topic)
+        elif metadata.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise ForbiddenTopicError([topic])
         else:
             raise KafkaException(metadata.error)
     if missing:
@@ -340,4 +369,4 @@ def _partitions(consumer: Consumer, topics: Sequence[str]) -> list[tuple[str, in
 
 def _said(error: KafkaException) -> str:
     cause = error.args[0]
-    return cause.str() if isinstance(cause, KafkaError) else str(cause)
+    return explain(cause) if isinstance(cause, KafkaError) else f"{cause}."

@@ -5,11 +5,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import psycopg
-from confluent_kafka.admin import AdminClient
 
 from consumer.configuration import Topics
 from consumer.database import connect, pending_migrations
-from consumer.operations.kafka import KafkaUnreachableError, MissingTopicError, existing_topics
+from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, see_topics
+from consumer.projection import Admin
 
 _KAFKA_SECONDS = 3.0
 
@@ -47,15 +47,12 @@ def look_at_database(database_url: str) -> Verdict:
     return Verdict(ready=True)
 
 
-def look_at_topics(admin: AdminClient, topics: Topics, roles: Iterable[Role]) -> Verdict:
+def look_at_topics(admin: Admin, topics: Topics, roles: Iterable[Role]) -> Verdict:
     """Whether Kafka answers and has the topics that `roles` need."""
     try:
-        present = existing_topics(admin, _KAFKA_SECONDS)
-    except KafkaUnreachableError as error:
+        see_topics(admin, needed_topics(topics, roles), _KAFKA_SECONDS)
+    except (KafkaUnreachableError, ForbiddenTopicError, MissingTopicError) as error:
         return Verdict(ready=False, reason=str(error))
-    missing = [name for name in needed_topics(topics, roles) if name not in present]
-    if missing:
-        return Verdict(ready=False, reason=str(MissingTopicError(missing)))
     return Verdict(ready=True)
 
 

@@ -8,19 +8,20 @@ from psycopg import Connection
 
 from consumer.database import load_queries
 from consumer.operations.logs import error_text
-from consumer.projection import BrakeError, OffsetLostError, OwnershipError
+from consumer.projection import BrakeError, ClientFailedError, OffsetLostError, OwnershipError
 
 _QUERIES = load_queries(__file__, "role_failures.sql")
 _CODES: tuple[tuple[type[BaseException], str], ...] = (
     (BrakeError, "brake"),
     (OffsetLostError, "offset_lost"),
     (OwnershipError, "ownership"),
+    (ClientFailedError, "client"),
 )
 _DETAIL_CHARACTERS = 1_000
 
 
 def note_role_failure(connection: Connection[Any], role: str, error: BaseException) -> str:
-    """Write down that `error` ended `role`, and return its code: brake, offset_lost, ownership or defect."""
+    """Write down that `error` ended `role`, and return its code: brake, offset_lost, ownership, client or defect."""
     code = next((code for kind, code in _CODES if isinstance(error, kind)), "defect")
     connection.execute(
         _QUERIES["note"],

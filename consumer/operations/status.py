@@ -15,7 +15,7 @@ from psycopg.rows import class_row, dict_row
 
 from consumer.configuration import Configuration
 from consumer.database import load_queries
-from consumer.operations.kafka import KafkaUnreachableError, MissingTopicError, unread_messages
+from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, unread_messages
 from consumer.xero import Budget, BudgetUsage
 
 _QUERIES = load_queries(__file__, "status.sql")
@@ -250,7 +250,7 @@ def _unread(connection: Connection[Any], configuration: Configuration) -> tuple[
     stored = stored_offsets(connection, topics)
     try:
         return unread_messages(configuration, stored, topics), None
-    except (KafkaUnreachableError, MissingTopicError) as error:
+    except (ForbiddenTopicError, KafkaUnreachableError, MissingTopicError) as error:
         return None, str(error)
     except KafkaException as error:
         cause = error.args[0]

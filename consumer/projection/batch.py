@@ -1,9 +1,11 @@
 """A batch: messages of several partitions, decoded and checked, with where each partition goes on after them."""
 
 import base64
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ from consumer.contract import (
     Header,
     ImpossibleValueError,
     MessageDecoder,
+    RegistryUnavailableError,
     RetryRequest,
     UndecodableError,
     check,
@@ -22,10 +25,8 @@ from consumer.contract import (
 from consumer.contract.check import ID_CHARACTERS_MAX
 from consumer.orders import ImpossibleEventError, OrderEvent
 from consumer.projection.claims import Claim
-
-_TRACE_PARENT = "traceparent"
-_TRACE_PARENT_CHARACTERS = 55
-_HEX = frozenset(b"0123456789abcdef-")
+from consumer.projection.errors import RefusedEventError
+from consumer.projection.headers import read_headers, trace_parent
 
 
 @dataclass(eq=False)
@@ -79,38 +80,34 @@ class Reader:
             segment = segments[place]
             if segment is None or offset < segment.next_offset:
                 continue
-            if place[0] == orders_topic:
-                self._read_event(segment, message)
-            else:
-                self._read_retry(segment, message)
+            try:
+                if place[0] == orders_topic:
+                    self._read_event(segment, message)
+                else:
+                    self._read_retry(segment, message)
+            except RegistryUnavailableError:
+                raise
+            except Exception as error:  # noqa: BLE001 -- whatever a message does to its reader concerns it alone
+                segment.letters.append(dead_letter(message, error))
             segment.next_offset = segment.claim.read_position = offset + 1
             segment.message_count += 1
             batch.message_count += 1
 
     def _read_event(self, segment: Segment, message: Message) -> None:
-        headers = message.headers()
-        event: OrderEvent | None = None
-        try:
-            event = self._decode(message.value(), trace_parent(headers) if headers else None)
-        except (UndecodableError, ImpossibleEventError) as error:
-            segment.letters.append(dead_letter(message, error, event=event))
-            return
+        headers = read_headers(message)
+        # What no trace is found in does no harm to the event.
+        event = self._decode(message.value(), trace_parent(headers) if headers else None)
         try:
             check(event, message.key(), texts=False)
-        except ImpossibleEventError as error:
-            # It could be read, so whose it is is known.
+        except Exception as error:  # noqa: BLE001 -- as in `read`, but whose event it is is known
             segment.letters.append(dead_letter(message, error, event=event))
             return
         segment.events.append(event)
         segment.origins.append(message)
 
     def _read_retry(self, segment: Segment, message: Message) -> None:
-        try:
-            request = self._messages.decode_retry(message.value(), message.key(), _timestamp(message) or _now())
-        except UndecodableError as error:
-            segment.letters.append(dead_letter(message, error))
-            return
-        segment.rings.append(request)
+        received_at = _timestamp(message) or _now()
+        segment.rings.append(self._messages.decode_retry(message.value(), message.key(), received_at))
 
 
 def _segment(place: tuple[Any, Any], claims: Mapping[tuple[str, int], Claim], batch: Batch) -> Segment | None:
@@ -124,43 +121,50 @@ def _segment(place: tuple[Any, Any], claims: Mapping[tuple[str, int], Claim], ba
     return segment
 
 
-def trace_parent(headers: Any) -> str | None:
-    """Return W3C's `traceparent` of a message's headers, where there is a well-formed one."""
-    for name, value in headers.items() if isinstance(headers, dict) else headers:
-        if name == _TRACE_PARENT and isinstance(value, bytes) and len(value) == _TRACE_PARENT_CHARACTERS:
-            parts = value.split(b"-")
-            if _HEX.issuperset(value) and [len(part) for part in parts] == [2, 32, 16, 2] and parts[0] != b"ff":
-                return value.decode()
-    return None
-
-
 def dead_letter(message: Message, error: Exception, *, event: OrderEvent | None = None) -> DeadLetter:
-    """Return the dead letter of `message`, which can't be used because of `error`."""
-    reason = "refused"
+    """Return the dead letter of `message`, which can't be used because of `error`.
+
+    Its headers are left out where they can't be read.
+    """
     order_id, organisation_id = None, None
-    if isinstance(error, UndecodableError):
-        reason = "undecodable"
-    elif isinstance(error, ImpossibleEventError):
-        reason = "impossible"
     if isinstance(error, UndecodableError | ImpossibleValueError):
         order_id, organisation_id = error.order_id, error.organisation_id
     if event is not None:
         order_id, organisation_id = event.order_id, event.organisation_id
-    headers: Any = message.headers() or ()
-    pairs = headers.items() if isinstance(headers, dict) else headers
     return DeadLetter(
         topic=message.topic() or "",
         partition=message.partition() or 0,
         offset=message.offset() or 0,
-        reason=reason,
-        detail=_plain_text(str(error)),
+        reason=_reason(error),
+        detail=_plain_text(_detail(error)),
         dead_at=_now(),
         message_timestamp=_timestamp(message),
         key=_as_bytes(message.key()),
         value=_as_bytes(message.value()),
-        headers=tuple(Header(_plain_text(name), _as_bytes(value)) for name, value in pairs),
+        headers=tuple(Header(_plain_text(name), value) for name, value in read_headers(message) or ()),
         order_id=_id_text(order_id) or _key_text(message.key()),
         organisation_id=_id_text(organisation_id),
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Return the letter's reason; `defect`: an exception that nobody foresaw."""
+    if isinstance(error, UndecodableError):
+        return "undecodable"
+    if isinstance(error, ImpossibleEventError):
+        return "impossible"
+    return "refused" if isinstance(error, RefusedEventError) else "defect"
+
+
+def _detail(error: Exception) -> str:
+    if _reason(error) != "defect":
+        return str(error)
+    # The text of an exception that nobody foresaw may hold what the message holds; where it was raised says enough.
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return (
+        f"The service failed at this message with {type(error).__name__}{place}: a defect of the service. Tell its "
+        "developers; once it is mended, replay the message."
     )
 
 

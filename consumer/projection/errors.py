@@ -3,7 +3,9 @@
 ProjectionError         stop the process; a person must act, and the text says how
 ├── BrakeError          too many messages are bad: the schema is broken, not the messages
 ├── OffsetLostError     the log no longer has what Postgres says comes next
-└── OwnershipError      another consumer group writes the same projection
+├── OwnershipError      another consumer group writes the same projection
+└── ClientFailedError   Kafka's client can't go on, as where two processes use one group.instance.id
+RefusedEventError       Postgres refuses one event: dead letter
 """
 
 
@@ -21,3 +23,11 @@ class OffsetLostError(ProjectionError):
 
 class OwnershipError(ProjectionError):
     """A partition that the group gave to this consumer stays claimed by someone else."""
+
+
+class ClientFailedError(ProjectionError):
+    """Kafka's client called an error fatal: it reads nothing any more, whatever is done with it."""
+
+
+class RefusedEventError(ValueError):
+    """Postgres refuses an event; the text says which and why, without what it holds."""

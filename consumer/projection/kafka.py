@@ -4,13 +4,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from consumer.projection.client_errors import explain, is_told_better
 from consumer.projection.settings import ProjectionSettings
 
-_LOG = structlog.get_logger()
 _LIBRDKAFKA = logging.getLogger("librdkafka")
 
 _CONSUMER: dict[str, Any] = {
@@ -65,19 +64,45 @@ def is_incremental(properties: dict[str, Any]) -> bool:
     return "cooperative" in str(properties.get("partition.assignment.strategy", "range"))
 
 
-def create_consumer(settings: ProjectionSettings, on_statistics: Callable[[str], None]) -> Consumer:
-    """Create the consumer; its log lines go to the logger `librdkafka`, its statistics (JSON) to `on_statistics`."""
+def create_consumer(
+    settings: ProjectionSettings, on_statistics: Callable[[str], None], on_error: Callable[[KafkaError], None]
+) -> Consumer:
+    """Create the consumer.
+
+    Its log lines go to the logger `librdkafka`, its statistics (JSON) to `on_statistics`, and what it can't mend or is
+    still trying to, to `on_error`.
+    """
     return Consumer(
-        {**consumer_properties(settings), "error_cb": _on_error, "stats_cb": on_statistics}, logger=_LIBRDKAFKA
+        {**consumer_properties(settings), "error_cb": on_error, "stats_cb": on_statistics}, logger=_LIBRDKAFKA
     )
 
 
-def create_admin(bootstrap_servers: str, kafka_config: dict[str, Any]) -> AdminClient:
+class Admin(AdminClient):
+    """The client that asks for topics and their offsets; it remembers why it can't reach the brokers.
+
+    A question that was not answered ends as "transport failure", whatever kept the brokers from answering.
+    """
+
+    def __init__(self, properties: dict[str, Any]) -> None:
+        self._cause: KafkaError | None = None
+        callbacks: dict[str, Any] = {"error_cb": self._note}
+        super().__init__(properties | callbacks, logger=_LIBRDKAFKA)
+
+    def why(self, error: KafkaException) -> str:
+        """Return why a question failed with `error`, in words that say what to do."""
+        self.poll(0)
+        cause = error.args[0]
+        if self._cause is not None:
+            cause = self._cause
+        return explain(cause) if isinstance(cause, KafkaError) else f"{cause}."
+
+    def _note(self, error: KafkaError) -> None:
+        # Others follow from it: that all brokers are down, that a connection was closed.
+        if is_told_better(error) or self._cause is None or not is_told_better(self._cause):
+            self._cause = error
+
+
+def create_admin(bootstrap_servers: str, kafka_config: dict[str, Any]) -> Admin:
     """Create the client that asks for topics and their offsets."""
     common = {name: value for name, value in kafka_config.items() if name.startswith(_COMMON)}
-    return AdminClient({**common, "bootstrap.servers": bootstrap_servers}, logger=_LIBRDKAFKA)
-
-
-def _on_error(error: KafkaError) -> None:
-    # librdkafka goes on trying by itself; what it can't mend comes as a fatal error with the messages.
-    _LOG.warning("kafka_client_error", code=error.name(), error=error.str())
+    return Admin({**common, "bootstrap.servers": bootstrap_servers})

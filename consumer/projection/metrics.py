@@ -9,11 +9,11 @@ class ProjectionMetrics(Protocol):
     def events(self, outcome: str, count: int) -> None:
         """Order events by what became of them.
 
-        applied, jumped, late, repeated; undecodable, impossible, refused (these three are dead letters).
+        applied, jumped, late, repeated; undecodable, impossible, refused, defect (these four are dead letters).
         """
 
     def retries(self, outcome: str, count: int) -> None:
-        """Retry requests: due, unchanged (too old, or nothing to do), unknown (no such order), undecodable."""
+        """Retry requests: due, unchanged (too old, or nothing to do), unknown (no such order), undecodable, defect."""
 
     def batch(self, messages: int, orders: int, seconds: float) -> None:
         """One transaction was committed, with so many messages and written orders."""

@@ -17,7 +17,8 @@ from consumer.database import connect, is_outage, note_server
 from consumer.projection.batch import Batch, Reader
 from consumer.projection.brake import Brake
 from consumer.projection.claims import Claim, Claimer
-from consumer.projection.errors import OffsetLostError, OwnershipError, ProjectionError
+from consumer.projection.client_errors import explain, is_fatal
+from consumer.projection.errors import ClientFailedError, OffsetLostError, OwnershipError
 from consumer.projection.kafka import consumer_properties, create_admin, create_consumer, is_incremental
 from consumer.projection.metrics import NoMetrics, ProjectionMetrics
 from consumer.projection.pipeline import Backoff, Pipeline, Work
@@ -61,7 +62,8 @@ class Projection:
         admin = create_admin(settings.bootstrap_servers, settings.kafka_config)
         self._claimer = Claimer(admin, settings.owner, settings.retry_topic)
         self._is_incremental = is_incremental(consumer_properties(settings))
-        self._consumer: Consumer = create_consumer(settings, self._metrics.statistics)
+        self._fatal: KafkaError | None = None
+        self._consumer: Consumer = create_consumer(settings, self._metrics.statistics, self._on_client_error)
         self._claims: dict[tuple[str, int], Claim] = {}
         # What was received and not read yet, with the claims at its time: a message that came under a claim which is
         # gone must not count for a later one of the same partition, or what lies between would be skipped.
@@ -133,6 +135,8 @@ class Projection:
         self._metrics.phase("poll", time.perf_counter() - started)
 
     def _take(self, messages: list[Message]) -> None:
+        if self._fatal is not None:
+            raise ClientFailedError(explain(self._fatal))
         good = []
         for message in messages:
             error = message.error()
@@ -180,8 +184,7 @@ class Projection:
         """Answer the group, which asks for a poll now and then. What comes all the same is kept for later."""
         self.last_poll = time.monotonic()
         message = self._consumer.poll(0)
-        if message is not None:
-            self._take([message])
+        self._take([] if message is None else [message])
         self._pipeline.check()
         self._commit_to_kafka()
 
@@ -363,11 +366,15 @@ class Projection:
                 "log ends earlier, it was cut off or is another cluster's: write into the table partition_offset, in "
                 "the partition's row, where to go on (next_offset), and start the consumer again."
             )
-        if error.fatal():
-            raise ProjectionError(
-                f"Kafka's client can't go on ({error.name()}): {error.str()}. Start the consumer again."
-            )
-        _LOG.warning("kafka_consumer_error", place=place, code=error.name(), error=error.str())
+        if is_fatal(error):
+            raise ClientFailedError(explain(error))
+        _LOG.warning("kafka_consumer_error", place=place, code=error.name(), error=explain(error))
+
+    def _on_client_error(self, error: KafkaError) -> None:
+        # librdkafka goes on trying by itself, unless it calls the error fatal: then it is silent from then on.
+        if is_fatal(error):
+            self._fatal = error
+        _LOG.warning("kafka_client_error", code=error.name(), error=explain(error))
 
     def _close(self) -> None:
         self._pipeline.close()

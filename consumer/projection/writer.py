@@ -17,6 +17,7 @@ from consumer.orders import ImpossibleEventError, OrderEvent
 from consumer.projection.batch import Segment, dead_letter, headers_json
 from consumer.projection.brake import Brake
 from consumer.projection.claims import Claim
+from consumer.projection.errors import RefusedEventError
 from consumer.projection.folding import Upsert, Written, fold, load_orders
 from consumer.projection.metrics import ProjectionMetrics
 
@@ -236,7 +237,7 @@ def _swap(connection: Connection[Any], segments: list[Segment]) -> None:
         raise FenceLostError
 
 
-def _fault(event: OrderEvent, error: psycopg.Error) -> ValueError:
+def _fault(event: OrderEvent, error: psycopg.Error) -> ImpossibleEventError | RefusedEventError:
     """Return what is wrong with an event that Postgres refused."""
     try:
         check_texts(event)
@@ -244,7 +245,7 @@ def _fault(event: OrderEvent, error: psycopg.Error) -> ValueError:
         return impossible
     # The message of Postgres itself may show the row, and with it the patient: the code says enough.
     constraint = f", {error.diag.constraint_name}" if error.diag.constraint_name else ""
-    return ValueError(
+    return RefusedEventError(
         f"Event {event.event_id} ({event.kind}) of order {event.order_id}: Postgres refuses it "
         f"({type(error).__name__}, SQLSTATE {error.sqlstate}{constraint}). Correct the event at its source, or the "
         "service's check of events if it should have been let in, and replay it."
