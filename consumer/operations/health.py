@@ -87,6 +87,10 @@ class Health:
         if role is Role.PROJECTION:
             quiet = now - (projection.last_poll if projection else started_at)
             waits_for = metrics.waiting_for
+            # A quiet topic and a client that reads nothing any more look alike to a loop that polls.
+            silent = 0.0 if metrics.last_client_sign is None else now - metrics.last_client_sign
+            if silent > STUCK_SECONDS and waits_for is None:
+                return _verdict(silent, f"Kafka's client has given no sign for {silent:.0f} s: nobody reads.")
             if not metrics.rebalanced and now - started_at > JOIN_SECONDS and waits_for is None:
                 if self._look_at_kafka().ready:
                     return _verdict(now - started_at, "The consumer group gave no word: stuck in joining.")

@@ -39,7 +39,8 @@ class Metrics:
         self.waiting_for: str | None = None
         # Monotonic time since when the group isn't settled.
         self.joining_since: float | None = None
-        # None before the client first told of itself.
+        # None before the client first told of itself, which it does every few seconds as long as it lives.
+        self.last_client_sign: float | None = None
         self.brokers_connected: int | None = None
         self._broker_failures: Counts[tuple[str, str]] = Counts()
         # A rise from nothing is no rise to Prometheus: what an alert watches begins at 0.
@@ -83,6 +84,8 @@ class Metrics:
         self._add(table.REBALANCES, 1, kind)
         with self._lock:
             self.rebalanced = True
+            # Whatever kept partitions from being claimed is over; on a quiet topic no batch says so.
+            self.waiting_for = None
             self._assigned = max(self._assigned + (partitions if kind == "assigned" else -partitions), 0)
             self._set(table.ASSIGNED_PARTITIONS, self._assigned)
 
@@ -94,6 +97,7 @@ class Metrics:
     def statistics(self, text: str) -> None:
         """See `ProjectionMetrics`."""
         found = read_statistics(text)
+        self.last_client_sign = time.monotonic()
         self.joining_since = (self.joining_since or time.monotonic()) if found.is_joining else None
         self.brokers_connected = found.brokers_connected
         self._set(table.FETCH_QUEUE_MESSAGES, found.queue_messages)

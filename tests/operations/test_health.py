@@ -92,6 +92,23 @@ def test_a_group_that_never_gives_a_word_is_stuck_in_joining(online: Configurati
         assert health.liveness()[0]
 
 
+def test_a_client_that_gives_no_sign_reads_nothing(online: Configuration) -> None:
+    with Assembly(online) as parts:
+        running = Running([Role.PROJECTION], started_at=time.monotonic())
+        running.projection = parts.projection()
+        health = Health(parts, running)
+        parts.metrics.rebalance("assigned", 4)
+        parts.metrics.statistics('{"cgrp": {"join_state": "steady"}}')
+        assert health.liveness()[0]
+        parts.metrics.last_client_sign = time.monotonic() - LONG_AGO
+        alive, answer = health.liveness()
+        assert not alive
+        assert "nobody reads" in answer["projection"]["reason"]
+        # The loop waits for Postgres and doesn't poll.
+        parts.metrics.waiting(reason="postgres", seconds=1.0)
+        assert health.liveness()[0]
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_group_cannot_be_joined_without_brokers(parts: Assembly) -> None:
     running = Running([Role.PROJECTION], started_at=time.monotonic() - JOIN_SECONDS - 1)
