@@ -28,7 +28,7 @@ from consumer.console.routes import GUARDED_ROUTES, OPEN_ROUTES
 from consumer.console.scope import known_organisations
 from consumer.console.security import CanonicalHost, SecurityHeaders, check_form, csrf_token
 from consumer.console.sign_in import choose_sign_in
-from consumer.console.visit import page_address, require_identity, to_starlette
+from consumer.console.visit import page_address, require_identity, to_starlette, wants_part
 from consumer.database import is_outage
 from consumer.operations.assembly import Assembly
 from consumer.operations.connections import ThreadConnections
@@ -166,10 +166,9 @@ async def _refuse(request: Request, error: Exception) -> Response:
         document = {"title": error.title, "detail": error.text, "status": int(error.status)}
         return JSONResponse(document, error.status, media_type="application/problem+json")
     sign_in_path = console.sign_in.sign_in_path
-    if error.status == HTTPStatus.UNAUTHORIZED and sign_in_path and request.method == "GET":
-        if "HX-Request" in request.headers or "HX-History-Restore-Request" in request.headers:
-            # A script asks, and could not follow to another site: the whole page goes to sign in.
-            return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Refresh": "true"})
+    # A script could not follow to another site: it says what happened, with the way to sign in.
+    follows = request.method == "GET" and not wants_part(request)
+    if error.status == HTTPStatus.UNAUTHORIZED and sign_in_path and follows:
         return RedirectResponse(f"{sign_in_path}?next={quote(request.url.path)}", HTTPStatus.SEE_OTHER)
     return console.rendering.refusal(request, error, sign_in_path)
 

@@ -27,6 +27,7 @@ from consumer.console.security import check_api_call, check_form
 
 _LARGEST_BODY_BYTES = 1_000_000
 _SAFE = frozenset({"GET", "HEAD"})
+_PART_HEADER = "X-Requested-With"
 
 
 class Face(StrEnum):
@@ -58,9 +59,8 @@ class Visit:
 
     @property
     def is_partial(self) -> bool:
-        """Whether htmx asks for a part of the page. After the browser's Back it wants all of it."""
-        headers = self.request.headers
-        return "HX-Request" in headers and "HX-History-Restore-Request" not in headers
+        """Whether the pages' script asks, for a part of the page."""
+        return wants_part(self.request)
 
     def path_value(self, name: str) -> str:
         """Return a part of the address. Raises Refusal where nothing can have such a name."""
@@ -94,7 +94,7 @@ class Visit:
     def page(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
         """Render a page."""
         # One address has the page and its part: no cache may take the one for the other.
-        headers = {"Vary": "HX-Request, HX-History-Restore-Request"}
+        headers = {"Vary": _PART_HEADER}
         return HTMLResponse(self.console.rendering.render(self, template, values), status, headers)
 
     def scope(self) -> AbstractContextManager[Connection[TupleRow]]:
@@ -125,6 +125,11 @@ class GuardedRoute:
     def full_path(self) -> str:
         """The path as Starlette matches it."""
         return ("/api" if self.face is Face.API else "") + "/organisations/{organisation_id}" + self.path
+
+
+def wants_part(request: Request) -> bool:
+    """Return whether the pages' script (`static/console.js`) asks, for a part of a page."""
+    return request.headers.get(_PART_HEADER) == "XMLHttpRequest"
 
 
 def page_address(organisation_id: str, path: str = "", **query: str | int | None) -> str:

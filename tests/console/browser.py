@@ -1,7 +1,6 @@
 """A real Chromium: starts it, watches what pages complain about, looks for what keeps people out."""
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,19 +10,18 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, sync_playwright
 
+from tests.fixtures.parts import need_chromium
+
 # As narrow as screens are that people still work at, and a desk's.
 NARROW, WIDE = ViewportSize(width=320, height=800), ViewportSize(width=1280, height=900)
 PATIENCE_SECONDS = 30.0
 _QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--no-first-run"]
 _AXE = Axe()
-# Debian calls it chromium, others otherwise.
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    path = next((found for name in _NAMES if (found := shutil.which(name))), None)
-    assert path is not None, "There is no Chromium. On Debian and Ubuntu: apt-get install chromium"
+    path = need_chromium()
     # Chromium's own sandbox doesn't run as root.
     flags = [*_QUIET, *(["--no-sandbox"] if os.getuid() == 0 else [])]
     with sync_playwright() as playwright:

@@ -36,34 +36,47 @@ def test_back_leads_to_the_whole_page_as_it_was(reader: Reader, books: Books) ->
     expect(page.get_by_role("heading", name="Xero sync log")).to_be_visible()
     expect(page.get_by_text("Invoice create").last).to_be_visible()
     expect(page.get_by_label("Outcome")).to_have_value("")
-    assert "UTC" not in page.inner_text("#results")
+    expect(page.locator("#results")).not_to_contain_text("UTC")
     page.go_forward()
     expect(page.get_by_role("heading", name="Xero sync log")).to_be_visible()
     expect(page.get_by_text("Nothing in the sync log matches this filter.")).to_be_visible()
     assert reader.complaints == []
 
 
-def test_back_after_the_end_of_a_session_asks_the_browser_to_load_the_page(reader: Reader, books: Books) -> None:
+def test_the_last_choice_wins(reader: Reader, books: Books) -> None:
     books.save_invoice("order-1")
     books.push()
     page = reader.page
     reader.go("/log")
-    page.get_by_label("Outcome").select_option(label="Failed")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/log?outcome=failed*", hold)
+    with page.expect_event("requestfailed", lambda request: "outcome=failed" in request.url):
+        page.get_by_label("Outcome").select_option(label="Failed")
+        page.get_by_label("Outcome").select_option(value="skipped")
     expect(page.get_by_text("Nothing in the sync log matches this filter.")).to_be_visible()
-    refused: list[str] = []
+    assert "outcome=skipped" in page.url
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert len(held) == 1
 
-    def refuse_script(route: Route) -> None:
-        if "hx-history-restore-request" in route.request.headers:
-            refused.append(route.request.url)
-            route.fulfill(status=401, body="")
-        else:
-            route.continue_()
 
-    page.route("**/log*", refuse_script)
-    page.go_back()
+def test_a_part_after_the_end_of_a_session_leads_to_signing_in(reader: Reader, books: Books) -> None:
+    books.save_invoice("order-1")
+    books.push()
+    page = reader.page
+    reader.go("/log")
+    shown = page.url
+    page.route("**/log?outcome=failed*", lambda route: route.fulfill(status=401, body=""))
+    page.get_by_label("Outcome").select_option(label="Failed")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("You are not signed in any more. Nothing was done.")
+    assert page.url == shown
+    alert.get_by_role("link", name="Reload the page").click()
+    expect(alert).to_have_count(0)
     expect(page.get_by_text("Invoice create").last).to_be_visible()
-    expect(page.get_by_role("heading", name="Xero sync log")).to_be_visible()
-    assert len(refused) == 1
 
 
 def test_a_part_that_does_not_come_says_so(reader: Reader, books: Books) -> None:

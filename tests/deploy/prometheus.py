@@ -1,6 +1,5 @@
 """Debian's Prometheus, scraping what a test tells it to, twice a second."""
 
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -8,25 +7,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pytest
 import requests
 import yaml
 
 from consumer.sandbox.processes import free_port
+from tests.fixtures.parts import need_prometheus
 
 PATIENCE_SECONDS = 60.0
-
-
-def needs_prometheus() -> None:
-    if shutil.which("prometheus") is None or shutil.which("promtool") is None:
-        pytest.skip("needs Prometheus: apt-get install prometheus")
 
 
 class Prometheus:
     """A server with `rules` (YAML) that scrapes `targets` (host:port) as the job hearlink-xero."""
 
     def __init__(self, folder: Path, rules: str, targets: Sequence[str]) -> None:
-        needs_prometheus()
+        need_prometheus()
         (folder / "rules.yml").write_text(rules, encoding="utf-8")
         configuration = {
             "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},

@@ -12,7 +12,7 @@ import yaml
 from consumer.operations.metric_table import PREFIX, TABLE, Kind
 from tests.deploy.boards import BOARDS, FOLDER
 from tests.deploy.grafana import render
-from tests.deploy.prometheus import needs_prometheus
+from tests.fixtures.parts import need_prometheus
 
 _NAME = re.compile(rf"\b{PREFIX}[a-z_]+(?!:)\b")
 
@@ -65,7 +65,7 @@ def test_every_alert_says_what_is_wrong_how_bad_and_what_to_do(deploy: Path) -> 
     "arguments", [["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]], ids=["check", "test"]
 )
 def test_promtool_is_content(deploy: Path, arguments: list[str]) -> None:
-    needs_prometheus()
+    need_prometheus()
     finished = subprocess.run(
         ["promtool", *arguments], cwd=deploy / "prometheus", capture_output=True, text=True, check=False
     )
@@ -81,7 +81,7 @@ def test_promtool_tests_every_alert_firing_and_silent(deploy: Path) -> None:
 
 
 def test_prometheus_reads_its_configuration(deploy: Path) -> None:
-    needs_prometheus()
+    need_prometheus()
     finished = subprocess.run(
         ["promtool", "check", "config", "prometheus.yml"], cwd=deploy / "prometheus", capture_output=True, check=False
     )

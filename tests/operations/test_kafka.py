@@ -15,7 +15,7 @@ from consumer.operations.kafka import (
     watch,
 )
 from consumer.operations.readiness import Role, look_at_topics, needed_topics
-from consumer.sandbox.broker import Broker, EmbeddedBroker
+from consumer.sandbox.broker import Broker
 
 
 @pytest.fixture
@@ -56,9 +56,8 @@ def test_unread_messages_are_counted_from_where_each_partition_stands(online: Co
     }
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_marks_of_a_transaction_are_no_messages(kafka: Broker, online: Configuration, topic: str) -> None:
-    if isinstance(kafka, EmbeddedBroker):
-        pytest.skip("needs Apache Kafka, which needs a Docker engine, or Java 17 and Maven")
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": topic})
     producer.init_transactions(30)
     producer.begin_transaction()

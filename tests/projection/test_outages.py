@@ -11,7 +11,7 @@ from consumer.contract import Encoder, Registry, Schemas
 from consumer.database import connect, migrate
 from consumer.orders import ChangeKind
 from consumer.projection import BrakeError, BrakeLimits, OffsetLostError
-from consumer.sandbox.broker import Broker, EmbeddedBroker
+from consumer.sandbox.broker import EmbeddedBroker
 from consumer.sandbox.postgres import EmbeddedPostgres
 from tests.contract.samples import sample_event
 from tests.contract.test_registry import FakeRegistry, registry
@@ -21,6 +21,8 @@ from tests.projection.world import World, event, wait_until
 __all__ = ["registry"]
 
 
+# The embedded broker adds no partitions.
+@pytest.mark.usefixtures("real_kafka")
 def test_a_topic_and_partitions_that_come_later_are_read_soon(world: World) -> None:
     admin = AdminClient({"bootstrap.servers": world.bootstrap_servers})
     world.retry_topic = f"late.{world.retry_topic}"
@@ -143,9 +145,9 @@ def test_the_brake_stops_at_a_share_of_bad_messages(world: World) -> None:
     assert "messages can't be used" in str(failure)
 
 
-def test_retention_that_passed_the_stored_offset_stops_the_consumer(world: World, kafka: Broker) -> None:
-    if isinstance(kafka, EmbeddedBroker):
-        pytest.skip("the embedded broker deletes no records, so this needs Apache Kafka")
+# The embedded broker deletes no records.
+@pytest.mark.usefixtures("real_kafka")
+def test_retention_that_passed_the_stored_offset_stops_the_consumer(world: World) -> None:
     with world.running():
         world.publish(event("order-1", 1), partition=0)
         world.wait_for_events(1)
@@ -159,9 +161,9 @@ def test_retention_that_passed_the_stored_offset_stops_the_consumer(world: World
     assert world.order()["revision"] == 1
 
 
-def test_a_log_that_ends_before_the_stored_offset_stops_the_consumer(world: World, kafka: Broker) -> None:
-    if isinstance(kafka, EmbeddedBroker):
-        pytest.skip("the embedded broker answers to any offset, so this needs Apache Kafka")
+# The embedded broker answers to any offset.
+@pytest.mark.usefixtures("real_kafka")
+def test_a_log_that_ends_before_the_stored_offset_stops_the_consumer(world: World) -> None:
     with world.running():
         world.publish(event("order-1", 1), partition=0)
         world.wait_for_events(1)

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, TopicPartition
 from consumer.database import connect
 from consumer.orders import ChangeKind
 from consumer.sandbox.broker import Broker, EmbeddedBroker
+from tests.fixtures.parts import skip_without_apache_kafka
 from tests.projection.world import World, event, wait_until
 
 _ORDERS = 60
@@ -37,8 +38,9 @@ def _assert_each_counted_once(world: World, events_each: int) -> None:
 
 @pytest.mark.parametrize("config", [{}, {"partition.assignment.strategy": "range"}, {"group.protocol": "consumer"}])
 def test_two_consumers_share_and_hand_over(world: World, kafka: Broker, config: dict[str, Any]) -> None:
+    # The embedded broker knows the classic protocol and eager rebalances only.
     if "range" not in config.values() and isinstance(kafka, EmbeddedBroker):
-        pytest.skip("the embedded broker knows the classic protocol and eager rebalances only: needs Apache Kafka")
+        skip_without_apache_kafka()
     world.kafka_config = config
     with world.running(owner="first") as first:
         _publish_many(world, 1, 2)
@@ -137,8 +139,9 @@ def test_killed_at_any_point_each_event_still_counts_once(world: World, point: s
 def test_a_frozen_process_wakes_up_as_a_zombie_and_finds_its_place(
     world: World, kafka: Broker, config: dict[str, Any], tmp_path: Path
 ) -> None:
+    # The embedded broker knows eager rebalances only.
     if not config and isinstance(kafka, EmbeddedBroker):
-        pytest.skip("the embedded broker knows eager rebalances only: needs Apache Kafka")
+        skip_without_apache_kafka()
     world.kafka_config = {"session.timeout.ms": 1_000, "heartbeat.interval.ms": 200, **config}
     with _process(world, tmp_path, crash_point="none") as process:
         _publish_many(world, 1, 1)

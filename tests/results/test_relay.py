@@ -22,7 +22,7 @@ from consumer.results import (
     set_aside_count,
     unpublished_count,
 )
-from consumer.sandbox.broker import Broker, EmbeddedBroker
+from consumer.sandbox.broker import Broker
 from consumer.sandbox.processes import free_port
 from tests.fixtures.kafka import CreateTopic
 from tests.fixtures.proxy import TcpProxy
@@ -190,6 +190,8 @@ def test_a_database_that_is_away_is_waited_for(
     assert by_key(read(kafka, topics[OutboxTopic.SYNC_LOG])) == expected(100)
 
 
+# The embedded broker takes messages of any size.
+@pytest.mark.usefixtures("real_kafka")
 def test_a_message_that_is_too_large_is_set_aside_and_blocks_nothing(
     connection: Connection[Any],
     database_url: str,
@@ -198,8 +200,6 @@ def test_a_message_that_is_too_large_is_set_aside_and_blocks_nothing(
     topics: Topics,
     create_topic: CreateTopic,
 ) -> None:
-    if isinstance(kafka, EmbeddedBroker):
-        pytest.skip("needs Apache Kafka: the embedded broker takes messages of any size")
     small = dict(topics) | {OutboxTopic.SYNC_LOG: create_topic("small", max_message_bytes="4000")}
     large = [
         # Refused by the broker, and by the client before it asks the broker.
@@ -219,6 +219,8 @@ def test_a_message_that_is_too_large_is_set_aside_and_blocks_nothing(
     assert all(reason for _, reason in rows)
 
 
+# The embedded broker takes messages of any size.
+@pytest.mark.usefixtures("real_kafka")
 def test_messages_that_are_too_large_only_together_are_all_published(
     connection: Connection[Any],
     database_url: str,
@@ -227,8 +229,6 @@ def test_messages_that_are_too_large_only_together_are_all_published(
     topics: Topics,
     create_topic: CreateTopic,
 ) -> None:
-    if isinstance(kafka, EmbeddedBroker):
-        pytest.skip("needs Apache Kafka: the embedded broker takes messages of any size")
     small = dict(topics) | {OutboxTopic.SYNC_LOG: create_topic("small", max_message_bytes="4000")}
     messages = [
         OutboxMessage(OutboxTopic.SYNC_LOG, b"order-1", f"{number:03}".encode() + b"x" * 1500) for number in range(12)

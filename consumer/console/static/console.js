@@ -1,75 +1,106 @@
-// Times in the reader's own zone, with the exact one at hand, and a word where the network fails; all else works
-// without scripts.
-(() => {
-  "use strict";
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const shown = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+// Parts of a page that come without loading the whole page. Templates say where:
+//   <form data-fills="results">       the form's answer goes into #results; a filter's address becomes the page's
+//   <form data-replaced>              the answer takes the form's place; on a button, if the form went off by it
+//   <select data-submits>             the form goes off at each choice; with data-submits="id", by that button
+//   <div data-loads="/address">       comes when the <details> around it is opened
+// Without this script the same forms and links lead to whole pages.
+import { localise } from "./times.js";
+import { forget, tellRefused, tellUnreachable } from "./trouble.js";
 
-  function localise(root) {
-    for (const time of root.querySelectorAll("time[datetime]:not([data-local])")) {
-      const moment = new Date(time.dateTime);
-      time.title = `${exact.format(moment)} · ${time.title}`;
-      time.textContent = shown.format(moment);
-      time.dataset.local = "";
+const PART = { "X-Requested-With": "XMLHttpRequest" };
+const running = new WeakMap();
+let shownAddress = currentAddress();
+
+// Ask for a part that is to go to `place`; null where it did not come, and the page says why. The last one asked wins.
+async function ask(place, address, options = {}) {
+  running.get(place)?.abort();
+  const control = new AbortController();
+  running.set(place, control);
+  forget();
+  try {
+    const answer = await fetch(address, { ...options, headers: PART, signal: control.signal });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (answer.ok) {
+      return page;
     }
-    for (const input of root.querySelectorAll("input[name=zone]")) {
-      input.value = zone;
-    }
-    for (const note of root.querySelectorAll("[data-zone-note]")) {
-      note.textContent = `in ${zone}`;
+    tellRefused(answer.status, page);
+  } catch {
+    if (!control.signal.aborted) {
+      tellUnreachable();
     }
   }
+  return null;
+}
 
-  function forget() {
-    document.getElementById("script-trouble")?.remove();
-  }
-
-  function tell(title, text, reload) {
-    forget();
-    const banner = document.createElement("div");
-    banner.id = "script-trouble";
-    banner.className = "banner bad";
-    banner.setAttribute("role", "alert");
-    const line = document.createElement("p");
-    const strong = document.createElement("strong");
-    strong.textContent = title;
-    line.append(strong, ` ${text} `);
-    if (reload) {
-      const link = document.createElement("a");
-      link.href = window.location.href;
-      link.textContent = "Reload the page";
-      line.append(link);
+async function filter(form) {
+  const place = document.getElementById(form.dataset.fills);
+  const given = [...new FormData(form)].filter(([, value]) => value !== "");
+  const address = `${form.getAttribute("action")}?${new URLSearchParams(given)}`;
+  const page = await ask(place, address);
+  if (page) {
+    place.replaceChildren(...page.body.childNodes);
+    localise();
+    if (address !== currentAddress()) {
+      window.history.pushState(null, "", address);
     }
-    banner.append(line);
-    document.getElementById("main").prepend(banner);
-    banner.scrollIntoView({ block: "nearest" });
+    shownAddress = address;
   }
+}
 
-  // What the page of a refusal says, where the answer is one of ours.
-  function refusal(answer) {
-    const page = new DOMParser().parseFromString(answer, "text/html");
-    return [page.querySelector("h1")?.textContent, page.querySelector("h1 + p")?.textContent];
-  }
-
-  localise(document);
-  document.addEventListener("htmx:afterSettle", (event) => localise(event.target.parentElement || document));
-  document.addEventListener("htmx:historyRestore", () => localise(document));
-  // Signed out meanwhile, say: the browser itself finds the way.
-  document.addEventListener("htmx:historyCacheMissLoadError", () => window.location.reload());
-  document.addEventListener("htmx:beforeRequest", forget);
-  document.addEventListener("htmx:responseError", (event) => {
-    const { status, responseText } = event.detail.xhr;
-    const [title, text] = refusal(responseText);
-    if (status === 401) {
-      tell("You are not signed in any more.", "Nothing was done. Reload the page, and sign in again.", true);
-    } else if (status === 403) {
-      tell(title || "This was refused.", text || "Reload the page, or sign in again.", true);
-    } else {
-      tell(title || "This did not work.", title ? text : "Try again in a minute.", false);
+async function send(form, submitter) {
+  const body = new URLSearchParams(new FormData(form, submitter));
+  const address = submitter?.getAttribute("formaction") ?? form.getAttribute("action");
+  const page = await ask(form, address, { method: "POST", body });
+  if (page) {
+    const focused = document.activeElement?.id;
+    const same = form.id && page.getElementById(form.id);
+    form.replaceWith(...(same ? [same] : page.body.childNodes));
+    localise();
+    if (focused) {
+      document.getElementById(focused)?.focus();
     }
-  });
-  document.addEventListener("htmx:sendError", () => {
-    tell("HearLink could not be reached.", "Check your connection, then try it again.", false);
-  });
-})();
+  }
+}
+
+async function load(place) {
+  const page = await ask(place, place.dataset.loads);
+  if (page) {
+    place.replaceChildren(...page.body.childNodes);
+    delete place.dataset.loads;
+    localise();
+  }
+}
+
+function currentAddress() {
+  return window.location.pathname + window.location.search;
+}
+
+document.addEventListener("submit", (event) => {
+  const { target, submitter } = event;
+  if ("fills" in target.dataset) {
+    event.preventDefault();
+    filter(target);
+  } else if ("replaced" in target.dataset || "replaced" in (submitter?.dataset ?? {})) {
+    event.preventDefault();
+    send(target, submitter);
+  }
+});
+document.addEventListener("change", ({ target }) => {
+  if ("submits" in target.dataset) {
+    target.form.requestSubmit(target.dataset.submits ? document.getElementById(target.dataset.submits) : null);
+  }
+});
+// This event stays at its element: it is caught on the way there.
+document.addEventListener("toggle", ({ target }) => {
+  const place = target.open && target.querySelector("[data-loads]");
+  if (place) {
+    load(place);
+  }
+}, true);
+// Back and forward over addresses that a filter made: the browser itself loads what is there.
+window.addEventListener("popstate", () => {
+  if (currentAddress() !== shownAddress) {
+    window.location.reload();
+  }
+});
+localise();
