@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,6 +84,8 @@ class Configuration:
     kafka_config: dict[str, Any] = field(repr=False)
     topics: Topics
     schema_registry_url: str | None
+    # Further schemas, beside those of this version.
+    schemas_directory: Path | None
     xero: XeroApplication
     hearlink_url: str
     token_encryption_keys: tuple[str, ...] = field(repr=False)
@@ -124,6 +127,7 @@ VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("SYNC_LOG_TOPIC", "hearlink.xero.sync-log.v1", "results, written"),
     ("DEAD_LETTER_TOPIC", "hearlink.xero.dead-letter.v1", "events that can't be used, written"),
     ("SCHEMA_REGISTRY_URL", "", "Confluent-compatible registry; unset = single-object encoding alone"),
+    ("SCHEMAS_DIRECTORY", "", "a directory of further writers' schemas (`*.avsc`), beside those of this version"),
     ("XERO_API_URL", "https://api.xero.com", "Xero's API"),
     ("XERO_IDENTITY_URL", "https://identity.xero.com", "Xero's token endpoint"),
     ("XERO_LOGIN_URL", "https://login.xero.com", "Xero's consent page"),
@@ -189,6 +193,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
         # Its client takes several.
         schema_registry_url=",".join(_url("SCHEMA_REGISTRY_URL", url) for url in _listed(get("SCHEMA_REGISTRY_URL")))
         or None,
+        schemas_directory=_directory("SCHEMAS_DIRECTORY", get("SCHEMAS_DIRECTORY")),
         xero=XeroApplication(
             api_url=_url("XERO_API_URL", get("XERO_API_URL")),
             identity_url=_url("XERO_IDENTITY_URL", get("XERO_IDENTITY_URL")),
@@ -279,6 +284,15 @@ def _positive(name: str, value: str) -> int:
     if not digits.isascii() or not digits.isdigit() or len(digits) > _DIGITS_MAX:
         raise ConfigurationError(f"{name} is {value!r}; it must be a whole number of at least 1.")
     return int(digits)
+
+
+def _directory(name: str, value: str) -> Path | None:
+    if not value:
+        return None
+    directory = Path(value)
+    if not directory.is_dir():
+        raise ConfigurationError(f"{name} is {value!r}, which is no directory here. Mount it, or correct the path.")
+    return directory
 
 
 def _json_object(name: str, value: str) -> dict[str, Any]:

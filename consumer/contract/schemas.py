@@ -21,10 +21,10 @@ class SchemaFolderError(Exception):
 
 
 class Schemas:
-    """The schemas of one folder.
+    """The schemas of one folder, and of a further one.
 
-    The files right inside it are the current versions; those in folders below are versions that writers used before.
-    All are known by fingerprint.
+    The files right inside the first are the current versions; those in folders below and in the further folder are
+    versions that writers use besides. All are known by fingerprint.
     """
 
     def __init__(self, current: Mapping[str, AvroSchema], by_fingerprint: Mapping[bytes, AvroSchema]) -> None:
@@ -32,27 +32,27 @@ class Schemas:
         self._by_fingerprint = dict(by_fingerprint)
 
     @classmethod
-    def load(cls, folder: Path) -> "Schemas":
-        """Read all `*.avsc` files of `folder` and the folders below it.
+    def load(cls, folder: Path, further: Path | None = None) -> "Schemas":
+        """Read all `*.avsc` files of `folder`, of `further`, and of the folders below them.
 
         Raises:
             SchemaFolderError: a file is no Avro schema, or two files differ but have one fingerprint.
         """
         current: dict[str, AvroSchema] = {}
-        by_fingerprint: dict[bytes, AvroSchema] = {}
-        for path in sorted(folder.rglob("*.avsc")):
+        known: dict[bytes, tuple[AvroSchema, Path]] = {}
+        for path in [*_files(folder), *([] if further is None else _files(further))]:
             schema = _read(path)
             mark = schema_fingerprint(schema)
+            twin, twin_path = known.setdefault(mark, (schema, path))
             # Avro's fingerprint ignores logical types, so decimals of two scales would be told apart by nothing.
-            if mark in by_fingerprint and _essence(by_fingerprint[mark]) != _essence(schema):
+            if _essence(twin) != _essence(schema):
                 raise SchemaFolderError(
-                    f"{path} has the fingerprint of another file there but other logical types or defaults. "
+                    f"{path} has the fingerprint of {twin_path} but other logical types or defaults. "
                     "Writers of the two can't be told apart: publish one of them through the schema registry."
                 )
-            by_fingerprint.setdefault(mark, schema)
             if path.parent == folder and isinstance(schema, dict):
                 current[schema["name"]] = schema
-        return cls(current, by_fingerprint)
+        return cls(current, {mark: schema for mark, (schema, _) in known.items()})
 
     def current(self, name: str) -> dict[str, Any]:
         """Return the current schema of the record `name` ("OrderEvent"); its absence is a SchemaFolderError."""
@@ -72,7 +72,7 @@ class Schemas:
         except KeyError:
             raise UndecodableError(
                 f"Written with a schema (CRC-64-AVRO {mark.hex()}, little-endian) that this service doesn't know. "
-                "Put the writer's .avsc file into schemas/, start the service again and replay the message."
+                "Put the writer's .avsc file into SCHEMAS_DIRECTORY, start the service again and replay the message."
             ) from None
 
 
@@ -164,12 +164,16 @@ def _size_min(schema: AvroSchema) -> int:
     return 0 if schema["type"] == "null" else 1
 
 
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.avsc"))
+
+
 def _read(path: Path) -> AvroSchema:
     try:
         schema: AvroSchema = json.loads(path.read_text(encoding="utf-8"))
         parse_schema(schema)
         inline(schema, {})
-    except (ValueError, KeyError, TypeError, SchemaParseException) as error:
+    except (OSError, ValueError, KeyError, TypeError, SchemaParseException) as error:
         raise SchemaFolderError(f"{path} is no Avro schema: {error}. Correct the file.") from error
     return schema
 

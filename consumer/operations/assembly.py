@@ -60,7 +60,7 @@ class Assembly:
     @cached_property
     def schemas(self) -> Schemas:
         """The schemas of the folder `schemas/`."""
-        return Schemas.load(schemas_folder())
+        return Schemas.load(schemas_folder(), self.configuration.schemas_directory)
 
     @cached_property
     def schema_registry(self) -> Registry | None:

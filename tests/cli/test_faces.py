@@ -74,6 +74,7 @@ def test_help_is_quick_because_it_loads_nothing() -> None:
         (["status"], {"HTTP_ADDRESS": "127.0.0.1:²"}, 2, "HTTP_ADDRESS is"),
         (["status"], {"HTTP_ADDRESS": "a..b:80"}, 2, "HTTP_ADDRESS is"),
         (["status"], {"XERO_CALLS_PER_DAY": "9" * 5_000}, 2, "XERO_CALLS_PER_DAY is"),
+        (["status"], {"SCHEMAS_DIRECTORY": "/no/such"}, 2, "which is no directory here"),
         (["sync", "order-1", "--wait", "--timeout", "nan"], {}, 2, "no number of seconds"),
         (["sync", "order-1", "--wait", "--timeout", "-1"], {}, 2, "no number of seconds"),
         (["dead-letters", "drop", "9" * 20, "--reason", "x"], {}, 2, "not in the range"),

@@ -240,8 +240,22 @@ def test_two_files_that_only_logical_types_tell_apart_are_refused(tmp_path: Path
     text = json.dumps(schemas.current("OrderEvent"))
     (tmp_path / "a.avsc").write_text(text)
     (tmp_path / "b.avsc").write_text(text.replace('"scale": 4', '"scale": 2'))
-    with pytest.raises(SchemaFolderError, match=r"b\.avsc has the fingerprint of another"):
+    with pytest.raises(SchemaFolderError, match=r"b\.avsc has the fingerprint of \S+a\.avsc but other"):
         Schemas.load(tmp_path)
+
+
+def test_a_further_folder_adds_what_writers_use_and_replaces_nothing(tmp_path: Path, schemas: Schemas) -> None:
+    newer = copy.deepcopy(schemas.current("OrderEvent"))
+    newer["fields"].append({"name": "branch", "type": "string", "default": ""})
+    (tmp_path / "order-event.avsc").write_text(json.dumps(newer))
+    (tmp_path / "again.avsc").write_text(json.dumps(schemas.current("OrderEvent")))
+    loaded = Schemas.load(schemas_folder(), tmp_path)
+    assert loaded.by_fingerprint(schema_fingerprint(newer)) == newer
+    assert loaded.current("OrderEvent") == schemas.current("OrderEvent")
+    text = json.dumps(schemas.current("OrderEvent")).replace('"scale": 4', '"scale": 2')
+    (tmp_path / "twin.avsc").write_text(text)
+    with pytest.raises(SchemaFolderError, match=r"twin\.avsc has the fingerprint of \S+order-event\.avsc"):
+        Schemas.load(schemas_folder(), tmp_path)
 
 
 def test_a_file_that_is_no_schema_is_named(tmp_path: Path) -> None:

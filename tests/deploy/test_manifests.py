@@ -51,6 +51,21 @@ def pods(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [manifest["spec"]["template"] for manifest in manifests if manifest["kind"] in {"Deployment", "Job"}]
 
 
+def test_what_is_set_of_directories_is_mounted(manifests: list[dict[str, Any]]) -> None:
+    """Further schemas: the ConfigMap of the runbook's page, or an empty directory where nobody made it."""
+    found = set()
+    for deployment in of_kind(manifests, "Deployment"):
+        spec = deployment["spec"]["template"]["spec"]
+        for container in spec["containers"]:
+            for variable in container.get("env", []):
+                assert variable["name"] == "SCHEMAS_DIRECTORY"
+                (mount,) = [entry for entry in container["volumeMounts"] if entry["mountPath"] == variable["value"]]
+                (volume,) = [entry for entry in spec["volumes"] if entry["name"] == mount["name"]]
+                assert volume["configMap"] == {"name": "hearlink-xero-schemas", "optional": True}
+                found.add(deployment["metadata"]["name"])
+    assert found == {"projection", "push"}
+
+
 # The image
 
 
