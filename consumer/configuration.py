@@ -74,6 +74,15 @@ class ConsoleSettings:
 
 
 @dataclass(frozen=True)
+class DeadLetterBrake:
+    """So many bad events stop the service: `run` in a row, or more than `share` (0 to 1) of the last `window`."""
+
+    run: int
+    share: float
+    window: int
+
+
+@dataclass(frozen=True)
 class Configuration:
     """Everything the environment says. Commands call `require_…` for what they can't do without."""
 
@@ -86,6 +95,7 @@ class Configuration:
     schema_registry_url: str | None
     # Further schemas, beside those of this version.
     schemas_directory: Path | None
+    brake: DeadLetterBrake
     xero: XeroApplication
     hearlink_url: str
     token_encryption_keys: tuple[str, ...] = field(repr=False)
@@ -115,6 +125,9 @@ class Configuration:
 _PORT, _PORT_MAX = re.compile(r"[0-9]{1,5}"), 65_535
 # More is no number of anything here, and what is worked out from it must fit into the database.
 _DIGITS_MAX = 9
+_SHARE = re.compile(r"\d{0,3}\.?\d{1,9}", re.ASCII)
+# Each batch that has bad events is held against all of them.
+_WINDOW_MAX = 1_000_000
 
 # Variable, default ("" = none), what it is: the README's table is made from this.
 VARIABLES: tuple[tuple[str, str, str], ...] = (
@@ -128,6 +141,9 @@ VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("DEAD_LETTER_TOPIC", "hearlink.xero.dead-letter.v1", "events that can't be used, written"),
     ("SCHEMA_REGISTRY_URL", "", "Confluent-compatible registry; unset = single-object encoding alone"),
     ("SCHEMAS_DIRECTORY", "", "a directory of further writers' schemas (`*.avsc`), beside those of this version"),
+    ("DEAD_LETTER_BRAKE_RUN", "100", "so many bad events in a row stop the service"),
+    ("DEAD_LETTER_BRAKE_SHARE", "0.10", "a larger share of bad events among the last ones does so as well"),
+    ("DEAD_LETTER_BRAKE_WINDOW", "2000", "so many events are the last ones"),
     ("XERO_API_URL", "https://api.xero.com", "Xero's API"),
     ("XERO_IDENTITY_URL", "https://identity.xero.com", "Xero's token endpoint"),
     ("XERO_LOGIN_URL", "https://login.xero.com", "Xero's consent page"),
@@ -194,6 +210,11 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
         schema_registry_url=",".join(_url("SCHEMA_REGISTRY_URL", url) for url in _listed(get("SCHEMA_REGISTRY_URL")))
         or None,
         schemas_directory=_directory("SCHEMAS_DIRECTORY", get("SCHEMAS_DIRECTORY")),
+        brake=DeadLetterBrake(
+            run=_positive("DEAD_LETTER_BRAKE_RUN", get("DEAD_LETTER_BRAKE_RUN")),
+            share=_share("DEAD_LETTER_BRAKE_SHARE", get("DEAD_LETTER_BRAKE_SHARE")),
+            window=_positive("DEAD_LETTER_BRAKE_WINDOW", get("DEAD_LETTER_BRAKE_WINDOW"), _WINDOW_MAX),
+        ),
         xero=XeroApplication(
             api_url=_url("XERO_API_URL", get("XERO_API_URL")),
             identity_url=_url("XERO_IDENTITY_URL", get("XERO_IDENTITY_URL")),
@@ -279,11 +300,19 @@ def _is_host(host: str) -> bool:
     return True
 
 
-def _positive(name: str, value: str) -> int:
+def _positive(name: str, value: str, most: int = 10**_DIGITS_MAX - 1) -> int:
     digits = value.lstrip("0")
     if not digits.isascii() or not digits.isdigit() or len(digits) > _DIGITS_MAX:
         raise ConfigurationError(f"{name} is {value!r}; it must be a whole number of at least 1.")
+    if int(digits) > most:
+        raise ConfigurationError(f"{name} is {value!r}; it must be {most} at most.")
     return int(digits)
+
+
+def _share(name: str, value: str) -> float:
+    if not _SHARE.fullmatch(value) or not 0 < float(value) <= 1:
+        raise ConfigurationError(f"{name} is {value!r}; it must be a number above 0 and up to 1, such as 0.10.")
+    return float(value)
 
 
 def _directory(name: str, value: str) -> Path | None:

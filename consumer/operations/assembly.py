@@ -15,7 +15,7 @@ from consumer.contract import Decoder, Encoder, MessageDecoder, Registry, Schema
 from consumer.database import connect
 from consumer.operations.connections import ThreadConnections
 from consumer.operations.metrics import Metrics
-from consumer.projection import Projection, ProjectionSettings
+from consumer.projection import BrakeLimits, Projection, ProjectionSettings, Reader
 from consumer.resources import schemas_folder
 from consumer.results import Catalogue, OutboxEncoder, Relay, load_catalogue, producer_settings, topic_names
 from consumer.sync.pusher import Pusher
@@ -176,7 +176,16 @@ class Assembly:
             dead_letter_topic=configuration.topics.dead_letter,
             owner=f"{socket.gethostname()}:{os.getpid()}",
             kafka_config=configuration.kafka_config,
+            brake=BrakeLimits(
+                run_max=configuration.brake.run,
+                window_messages=configuration.brake.window,
+                share_max=configuration.brake.share,
+            ),
         )
+
+    def reader(self) -> Reader:
+        """Return what tells good messages of the orders topic from bad ones, as the projection does; for one thread."""
+        return Reader(self.decoder(), self.message_decoder, self.configuration.topics.orders)
 
     def projection(self) -> Projection:
         """Build the projection; it connects to Kafka when it runs."""

@@ -17,7 +17,8 @@ _CODES: tuple[tuple[type[BaseException], str], ...] = (
     (OwnershipError, "ownership"),
     (ClientFailedError, "client"),
 )
-_DETAIL_CHARACTERS = 1_000
+# The brake's words name partitions, causes and commands.
+_DETAIL_CHARACTERS = 8_000
 
 
 def note_role_failure(connection: Connection[Any], role: str, error: BaseException) -> str:

@@ -70,7 +70,6 @@ class Reader:
             RegistryUnavailableError: a schema can't be had at present. What was taken stays in the batch, and a
                 repeated call with the same messages goes on after it.
         """
-        orders_topic = self._orders_topic
         segments: dict[tuple[Any, Any], Segment | None] = {}
         for message in messages:
             place = (message.topic(), message.partition())
@@ -80,34 +79,38 @@ class Reader:
             segment = segments[place]
             if segment is None or offset < segment.next_offset:
                 continue
-            try:
-                if place[0] == orders_topic:
-                    self._read_event(segment, message)
-                else:
-                    self._read_retry(segment, message)
-            except RegistryUnavailableError:
-                raise
-            except Exception as error:  # noqa: BLE001 -- whatever a message does to its reader concerns it alone
-                segment.letters.append(dead_letter(message, error))
+            found = self.examine(message)
+            if isinstance(found, DeadLetter):
+                segment.letters.append(found)
+            elif isinstance(found, RetryRequest):
+                segment.rings.append(found)
+            else:
+                segment.events.append(found)
+                segment.origins.append(message)
             segment.next_offset = segment.claim.read_position = offset + 1
             segment.message_count += 1
             batch.message_count += 1
 
-    def _read_event(self, segment: Segment, message: Message) -> None:
-        headers = read_headers(message)
-        # What no trace is found in does no harm to the event.
-        event = self._decode(message.value(), trace_parent(headers) if headers else None)
-        try:
-            check(event, message.key(), texts=False)
-        except Exception as error:  # noqa: BLE001 -- as in `read`, but whose event it is is known
-            segment.letters.append(dead_letter(message, error, event=event))
-            return
-        segment.events.append(event)
-        segment.origins.append(message)
+    def examine(self, message: Message) -> OrderEvent | RetryRequest | DeadLetter:
+        """Return what `message` holds, or the dead letter that becomes of it: this alone decides what can be used.
 
-    def _read_retry(self, segment: Segment, message: Message) -> None:
-        received_at = _timestamp(message) or _now()
-        segment.rings.append(self._messages.decode_retry(message.value(), message.key(), received_at))
+        Raises:
+            RegistryUnavailableError: its schema can't be had at present.
+        """
+        event: OrderEvent | None = None
+        try:
+            if message.topic() != self._orders_topic:
+                return self._messages.decode_retry(message.value(), message.key(), _timestamp(message) or _now())
+            headers = read_headers(message)
+            # What no trace is found in does no harm to the event.
+            event = self._decode(message.value(), trace_parent(headers) if headers else None)
+            check(event, message.key(), texts=False)
+        except RegistryUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- whatever a message does to its reader concerns it alone
+            # Of one that could be read it is known whose it is.
+            return dead_letter(message, error, event=event)
+        return event
 
 
 def _segment(place: tuple[Any, Any], claims: Mapping[tuple[str, int], Claim], batch: Batch) -> Segment | None:

@@ -8,13 +8,21 @@ ProjectionError         stop the process; a person must act, and the text says h
 RefusedEventError       Postgres refuses one event: dead letter
 """
 
+from collections.abc import Sequence
+
+from consumer.projection.spans import Span
+
 
 class ProjectionError(Exception):
     """The projection can't go on by itself; nothing of the present batch was written."""
 
 
 class BrakeError(ProjectionError):
-    """The share or the run of bad messages is too high; none of this batch went to the dead letters."""
+    """Too many messages are bad; none of this batch went to the dead letters. `spans`: where they lie."""
+
+    def __init__(self, text: str, spans: Sequence[Span] = ()) -> None:
+        super().__init__(text)
+        self.spans = list(spans)
 
 
 class OffsetLostError(ProjectionError):

@@ -8,10 +8,9 @@ BATCH_MESSAGES_MAX = 3_000
 # A run of this many bad messages has one cause: a producer with a wrong schema or key. Single broken messages of
 # independent causes don't come in such rows.
 BRAKE_RUN_MAX = 100
-# Of the last 2,000 messages at most 10% may be bad, once at least 100 were: below that, chance decides.
+# Of the last 2,000 messages at most 10% may be bad.
 BRAKE_WINDOW_MESSAGES = 2_000
 BRAKE_SHARE_MAX = 0.10
-BRAKE_BAD_MIN = 100
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,11 @@ class BrakeLimits:
     run_max: int = BRAKE_RUN_MAX
     window_messages: int = BRAKE_WINDOW_MESSAGES
     share_max: float = BRAKE_SHARE_MAX
-    bad_min: int = BRAKE_BAD_MIN
+
+    @property
+    def bad_min(self) -> int:
+        """Fewer bad messages stop nobody, whatever their share: while the window is being filled, chance decides."""
+        return max(1, int(self.window_messages * self.share_max / 2))
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from consumer.database.crash import crash_point
 from consumer.orders import ImpossibleEventError, OrderEvent
 from consumer.projection.batch import Segment, dead_letter, headers_json
 from consumer.projection.brake import Brake
+from consumer.projection.brake_marks import load_marks, note_stop
 from consumer.projection.claims import Claim
-from consumer.projection.errors import RefusedEventError
+from consumer.projection.errors import BrakeError, RefusedEventError
 from consumer.projection.folding import Upsert, Written, fold, load_orders
 from consumer.projection.metrics import ProjectionMetrics
 
@@ -69,6 +70,15 @@ class BatchWriter:
             psycopg.Error: outage, refused data, or a defect.
             RegistryUnavailableError: dead letters can't be encoded at present.
         """
+        try:
+            return self._write(connection, segments, prepared, carefully=carefully)
+        except BrakeError as stop:
+            note_stop(connection, segments, stop)
+            raise
+
+    def _write(
+        self, connection: Connection[Any], segments: list[Segment], prepared: Upsert | None, *, carefully: bool
+    ) -> Written:
         written = Written()
         with connection.transaction():
             _swap(connection, segments)
@@ -87,7 +97,7 @@ class BatchWriter:
             self._register_clinics(connection, new_clinics)
             rung = self._ring(connection, segments, written)
             written.letters.extend(letter for segment in segments for letter in segment.letters)
-            verdicts = self._judge(segments, written.letters)
+            verdicts = self._judge(connection, segments, written.letters)
             self._bury(connection, written.letters)
             if written.orders or rung:
                 connection.execute(_QUERIES["wake_sync"])
@@ -96,19 +106,27 @@ class BatchWriter:
         self._brake.accept(verdicts)
         return written
 
-    def _judge(self, segments: list[Segment], letters: list[DeadLetter]) -> list[bool]:
-        """Let the brake look at the events of this batch; return which of them were good."""
-        if not letters:
-            return [True] * sum(len(segment.events) for segment in segments)
+    def _judge(self, connection: Connection[Any], segments: list[Segment], letters: list[DeadLetter]) -> list[bool]:
+        """Let the brake look at the events of this batch; return which of them were good.
+
+        What a person let through is none of them: it counts neither as bad nor as good.
+        """
+        # A retry request is a doorbell that can be rung again: a bad one stops nobody.
+        watched = [segment for segment in segments if segment.claim.topic == self._brake.topic]
+        bad = [letter for letter in letters if letter.topic == self._brake.topic]
+        if not bad:
+            return [True] * sum(len(segment.events) for segment in watched)
+        marks = load_marks(connection, watched)
+        counted = [letter for letter in bad if not marks.is_released(letter)]
         verdicts: list[bool] = []
-        for segment in segments:
-            place = (segment.claim.topic, segment.claim.partition)
-            bad = {letter.offset for letter in letters if (letter.topic, letter.partition) == place}
-            # A retry request is a doorbell that can be rung again: a bad one stops nobody.
-            if place[0] == self._brake.topic:
-                offsets = bad.union(origin.offset() or 0 for origin in segment.origins)
-                verdicts.extend(offset not in bad for offset in sorted(offsets))
-        self._brake.judge(verdicts)
+        for segment in watched:
+            partition = segment.claim.partition
+            left_out = {letter.offset for letter in bad if letter.partition == partition}
+            is_good = dict.fromkeys((origin.offset() or 0 for origin in segment.origins), True)
+            is_good = {offset: True for offset in is_good if offset not in left_out}
+            is_good |= {letter.offset: False for letter in counted if letter.partition == partition}
+            verdicts.extend(is_good[offset] for offset in sorted(is_good))
+        self._brake.judge(verdicts, counted, marks.stops_of(counted))
         return verdicts
 
     def _project(self, connection: Connection[Any], events: list[OrderEvent], origins: list[Message]) -> Written:
