@@ -1,6 +1,6 @@
 """All that happened to one order, in time: events, calls, results, people's acts, dead letters."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -85,12 +85,19 @@ def _intent_moments(intent: dict[str, Any]) -> list[Moment]:
     call = f"{intent['method']} {intent['path']} ({intent['stage']})"
     detail = {"intent_id": intent["id"], "tenant_id": intent["tenant_id"]}
     moments = [Moment(intent["opened_at"], "call", f"{call} was written down and sent", detail)]
+    if intent["look_up_at"] is not None:
+        # Noted then; the look-up itself comes later, which the text tells. Rows of a former version lack the time.
+        noted_at = intent["look_up_noted_at"] or intent["sent_at"] or intent["opened_at"]
+        because = f" ({intent['outcome']})" if intent["settled_at"] is None else ""
+        text = f"{call}: no answer{because}; to be looked up in Xero from {_clock(intent['look_up_at'])} on"
+        moments.append(Moment(noted_at, "answer", text, detail))
     if intent["settled_at"] is not None:
         moments.append(Moment(intent["settled_at"], "answer", f"{call}: {intent['outcome']}", detail))
-    elif intent["look_up_at"] is not None:
-        text = f"{call}: no answer yet ({intent['outcome']}); looked up in Xero from now on"
-        moments.append(Moment(intent["look_up_at"], "answer", text, detail))
     return moments
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%H:%M:%S} UTC"
 
 
 def _act_moment(act: dict[str, Any]) -> Moment:

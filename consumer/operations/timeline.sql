@@ -8,7 +8,8 @@ where order_id = %(order_id)s
 
 -- name: intents
 select distinct
-    i.id, i.tenant_id, i.stage, i.method, i.path, i.state, i.outcome, i.opened_at, i.sent_at, i.look_up_at, i.settled_at
+    i.id, i.tenant_id, i.stage, i.method, i.path, i.state, i.outcome, i.opened_at, i.sent_at, i.look_up_at, i.settled_at,
+    i.look_up_noted_at
 from xero_intent_element e
 join xero_intent i on i.id = e.intent_id
 where e.order_id = %(order_id)s

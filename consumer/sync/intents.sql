@@ -52,7 +52,10 @@ where id = %(intent_id)s
 
 -- name: doubt
 update xero_intent
-set look_up_at = clock_timestamp() + %(seconds)s * interval '1 second', outcome = %(outcome)s
+set
+    look_up_at = clock_timestamp() + %(seconds)s * interval '1 second',
+    look_up_noted_at = clock_timestamp(),
+    outcome = %(outcome)s
 where id = %(intent_id)s
 
 -- name: load_open
