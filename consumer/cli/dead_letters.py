@@ -1,7 +1,12 @@
 """`dead-letters`: events that could not be used."""
 
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
 import click
 import msgspec
+from psycopg import Connection
 
 from consumer.cli.context import actor_option, as_json, assembly
 from consumer.cli.failure import Failure
@@ -14,15 +19,47 @@ from consumer.operations.dead_letters import (
     drop_dead_letters,
     list_dead_letters,
     load_dead_letter,
+    open_letters_between,
     replay_dead_letters,
 )
 from consumer.operations.kafka import publish
+from consumer.operations.skipping import Survey, find_stop, skip, survey
 from consumer.orders import ImpossibleEventError
+from consumer.projection import Span
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Fewer than an open transaction may wait for Kafka.
 _PAGE = 500
 # What Postgres can count to.
 _ID = click.IntRange(1, 2**63 - 1)
+_OFFSET = click.IntRange(0, 2**63 - 1)
+_PARTITION = click.IntRange(0, 2**31 - 1)
+_CAUSES_SHOWN = 20
+
+
+# Partition, first and last offset.
+Between = tuple[int, int, int]
+
+
+def _between(command: F) -> F:
+    """Add the options that say which letters by where they came from; the command gets them as `between`."""
+
+    @functools.wraps(command)
+    def gathered(*, partition: int | None, first_offset: int | None, last_offset: int | None, **others: Any) -> object:
+        if partition is None and first_offset is None and last_offset is None:
+            return command(between=None, **others)
+        if partition is None or first_offset is None or last_offset is None:
+            raise click.UsageError("--partition, --from and --to go together.")
+        return command(between=(partition, first_offset, last_offset), **others)
+
+    for option in (
+        click.option("--to", "last_offset", type=_OFFSET, help="to this one."),
+        click.option("--from", "first_offset", type=_OFFSET, help="from this offset"),
+        click.option("--partition", type=_PARTITION, help="Those of the orders topic that came from this partition,"),
+    ):
+        gathered = option(gathered)
+    return cast("F", gathered)
 
 
 @click.group()
@@ -80,18 +117,19 @@ def show(*, letter_id: int, with_data: bool, as_json: bool) -> None:
 
 @dead_letters.command()
 @click.argument("letter_ids", type=_ID, nargs=-1, metavar="ID...")
+@_between
 @click.option("--all", "every", is_flag=True, help="All open ones.")
 @as_json
 @actor_option
-def replay(*, letter_ids: tuple[int, ...], every: bool, as_json: bool, actor: str) -> None:
+def replay(*, letter_ids: tuple[int, ...], between: Between | None, every: bool, as_json: bool, actor: str) -> None:
     """Publish dead letters to their topic again, byte for byte, after what was wrong has been mended.
 
     One that still can't be used becomes a new dead letter. --json prints one document.
     """
-    if bool(letter_ids) == every:
-        raise click.UsageError("Give the ids of dead letters, or --all.")
+    if [bool(letter_ids), between is not None, every].count(True) != 1:
+        raise click.UsageError("Give the ids of dead letters, or --partition with --from and --to, or --all.")
     with assembly() as parts, parts.connect("dead-letters") as connection:
-        wanted = list(letter_ids)
+        wanted = _wanted(parts, connection, letter_ids, between)
         if every:
             wanted = [row.id for row in list_dead_letters(connection, limit=1_000_000)][::-1]
         replayed: list[int] = []
@@ -106,15 +144,87 @@ def replay(*, letter_ids: tuple[int, ...], every: bool, as_json: bool, actor: st
 
 
 @dead_letters.command()
-@click.argument("letter_ids", type=_ID, nargs=-1, required=True, metavar="ID...")
+@click.argument("letter_ids", type=_ID, nargs=-1, metavar="ID...")
+@_between
 @click.option("--reason", required=True, help="Why they will never be needed; kept with them.")
 @as_json
 @actor_option
-def drop(*, letter_ids: tuple[int, ...], reason: str, as_json: bool, actor: str) -> None:
+def drop(*, letter_ids: tuple[int, ...], between: Between | None, reason: str, as_json: bool, actor: str) -> None:
     """Note that dead letters will never be used. Their rows stay. --json prints one document."""
+    if bool(letter_ids) == (between is not None):
+        raise click.UsageError("Give the ids of dead letters, or --partition with --from and --to.")
     with assembly() as parts, parts.connect("dead-letters") as connection:
-        dropped = drop_dead_letters(connection, letter_ids, actor=actor, reason=reason)
-    _tell("dropped", list(letter_ids), dropped, as_json=as_json)
+        wanted = _wanted(parts, connection, letter_ids, between)
+        dropped = drop_dead_letters(connection, wanted, actor=actor, reason=reason)
+    _tell("dropped", wanted, dropped, as_json=as_json)
+
+
+@dead_letters.command("skip")
+@click.option("--partition", type=_PARTITION, required=True, help="The partition that the service stopped in.")
+@click.option("--from", "first_offset", type=_OFFSET, required=True, help="The first offset to let through.")
+@click.option("--to", "last_offset", type=_OFFSET, help="The last one; without it, to the end of the log as it is now.")
+@click.option("--reason", required=True, help="Why they need not be used; kept on record.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@as_json
+@actor_option
+def skip_messages(
+    *,
+    partition: int,
+    first_offset: int,
+    last_offset: int | None,
+    reason: str,
+    yes: bool,
+    as_json: bool,
+    actor: str,
+) -> None:
+    """Let bad messages of the orders topic through that stopped the service.
+
+    Shows what lies between the two offsets, both included, and asks. What is bad there goes to the dead letters and no
+    longer stops the service; what is good is projected as always. No offset is moved, and it does no harm who reads the
+    partition meanwhile. The service goes on once it is started again. --json prints one document.
+    """
+    if last_offset is not None and last_offset < first_offset:
+        raise click.UsageError(f"--to {last_offset} lies before --from {first_offset}.")
+    with assembly() as parts, parts.connect("dead-letters") as connection:
+        topic = parts.configuration.topics.orders
+        position, _ = find_stop(connection, topic, partition, first_offset, last_offset)
+        # What the service is past by now was written, good and bad.
+        first_offset = max(first_offset, position.next_offset)
+        found = survey(parts.configuration, parts.reader(), topic, partition, first_offset, last_offset)
+        if not as_json:
+            _show_survey(found)
+        if not yes and not click.confirm("Let the bad ones go to the dead letters?", err=True):
+            raise Failure("Nothing was changed.")
+        skip(connection, found, position, actor=actor, reason=reason)
+    if as_json:
+        print_json({"skipped": found})
+    else:
+        click.echo(f"{_range(found)}: let through. The service goes on once it is started again.")
+
+
+def _show_survey(found: Survey) -> None:
+    if found.causes:
+        print_table(
+            "",
+            [">messages", "reason", ">first at", "detail"],
+            [[cause.count, cause.reason, cause.first_offset, cause.detail] for cause in found.causes[:_CAUSES_SHOWN]],
+        )
+    click.echo(
+        f"{_range(found)}: {found.bad} messages are bad and go to the dead letters, {found.usable} are projected as "
+        "always, unless what is known of their orders or the database refuses them: those become dead letters as well."
+    )
+
+
+def _range(found: Survey) -> str:
+    return f"{found.topic}[{found.partition}] {found.first_offset} to {found.last_offset}"
+
+
+def _wanted(
+    parts: Assembly, connection: Connection[Any], letter_ids: tuple[int, ...], between: Between | None
+) -> list[int]:
+    if between is None:
+        return list(letter_ids)
+    return open_letters_between(connection, Span(parts.configuration.topics.orders, *between))
 
 
 def _tell(what: str, wanted: list[int], done: list[int], *, as_json: bool) -> None:

@@ -13,7 +13,9 @@ from consumer.database import MigrationError, is_outage
 from consumer.operations.health import AddressError
 from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, NotDeliveredError
 from consumer.operations.logs import error_text
+from consumer.operations.partition_log import NoSuchPlaceError
 from consumer.operations.process import NotReadyError, RoleFailedError
+from consumer.operations.skipping import NotToBeSkippedError
 from consumer.projection import ProjectionError
 from consumer.results import CatalogueError
 from consumer.settings import SettingsError
@@ -49,7 +51,9 @@ _FAILED = (
     ForbiddenTopicError,
     MigrationError,
     MissingTopicError,
+    NoSuchPlaceError,
     NotReadyError,
+    NotToBeSkippedError,
     ProjectionError,
     CatalogueError,
     SchemaFolderError,

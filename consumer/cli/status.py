@@ -3,7 +3,7 @@
 import click
 
 from consumer.cli.context import as_json, assembly
-from consumer.cli.output import console, duration, print_json, print_table
+from consumer.cli.output import console, duration, print_json, print_table, shown
 from consumer.operations.status import Status, TenantStatus, read_status
 
 
@@ -68,13 +68,17 @@ def _show(found: Status) -> None:
                 f"Run: hearlink-xero connect --organisation {connection.organisation_id}",
                 markup=False,
             )
+    for detail, stopped_at in {stop.detail: stop.stopped_at for stop in found.stops}.items():
+        # As the service said it; several partitions have their words in common.
+        click.echo(f"Bad events stopped the service at {shown(stopped_at)} (UTC):\n{detail}\n")
     if found.tenants:
         print_table(
             "Tenants",
-            ["tenant", "name", ">due", ">waiting", ">failed", ">minute", ">day", "note"],
+            ["organisation", "tenant", "name", ">due", ">waiting", ">failed", ">minute", ">day", "note"],
             [
                 [
-                    tenant.tenant_id,
+                    ", ".join(tenant.organisations),
+                    "" if tenant.tenant_id.startswith("-:") else tenant.tenant_id,
                     tenant.name,
                     tenant.due,
                     tenant.waiting,
@@ -95,7 +99,7 @@ def _left_behind(orders: int) -> str:
 
 def _note(tenant: TenantStatus) -> str:
     if tenant.tenant_id.startswith("-:"):
-        return f"orders of {tenant.organisation_id}"
+        return ""
     if not tenant.connected:
         return "disconnected"
     return f"rests {duration(tenant.frozen_seconds)} ({tenant.frozen_reason})" if tenant.frozen_seconds else ""

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from consumer.database import load_queries
 from consumer.operations.kafka import OutgoingMessage
+from consumer.projection import Span
 
 _QUERIES = load_queries(__file__, "dead_letters.sql")
 
@@ -57,6 +58,11 @@ def list_dead_letters(
             _QUERIES["list"], {"state": state, "reason": reason, "order_id": order_id, "limit": limit}, prepare=False
         )
         return msgspec.convert(cursor.fetchall(), list[DeadLetterRow])
+
+
+def open_letters_between(connection: Connection[Any], span: Span) -> list[int]:
+    """Return the ids of the open dead letters that came from `span`, the oldest first."""
+    return [letter_id for (letter_id,) in connection.execute(_QUERIES["between"], span._asdict()).fetchall()]
 
 
 def load_dead_letter(connection: Connection[Any], letter_id: int) -> DeadLetterData | None:

@@ -16,6 +16,15 @@ select
 from dead_letter
 where id = %(id)s
 
+-- name: between
+select id
+from dead_letter
+where topic = %(topic)s
+  and partition = %(partition)s
+  and "offset" between %(first_offset)s and %(last_offset)s
+  and state = 'open'
+order by id
+
 -- name: take
 select id, topic, partition, key, value, headers
 from dead_letter

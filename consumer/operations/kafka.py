@@ -215,7 +215,7 @@ def watch(
     )
     try:
         start = OFFSET_BEGINNING if from_beginning else OFFSET_END
-        consumer.assign([TopicPartition(topic, partition, start) for _, partition in _partitions(consumer, [topic])])
+        consumer.assign([TopicPartition(topic, partition, start) for _, partition in partitions_of(consumer, [topic])])
         last_at = time.monotonic()
         while timeout_seconds is None or time.monotonic() - last_at < timeout_seconds:
             message = consumer.poll(0.2)
@@ -319,7 +319,7 @@ def _await_topics(admin: Admin, names: Iterable[str]) -> None:
 def _count_unread(consumer: Consumer, stored: Mapping[tuple[str, int], int], topics: Sequence[str]) -> dict[str, int]:
     places = [
         TopicPartition(topic, partition, stored.get((topic, partition), OFFSET_BEGINNING))
-        for topic, partition in _partitions(consumer, topics)
+        for topic, partition in partitions_of(consumer, topics)
     ]
     unread = dict.fromkeys(topics, 0)
     unanswered = {(place.topic, place.partition) for place in places}
@@ -345,7 +345,7 @@ def _count_unread(consumer: Consumer, stored: Mapping[tuple[str, int], int], top
     return unread
 
 
-def _partitions(consumer: Consumer, topics: Sequence[str]) -> list[tuple[str, int]]:
+def partitions_of(consumer: Consumer, topics: Sequence[str]) -> list[tuple[str, int]]:
     """Return all partitions of `topics`, each as (topic, partition)."""
     found: list[tuple[str, int]] = []
     missing: list[str] = []

@@ -16,6 +16,7 @@ from psycopg.rows import class_row, dict_row
 from consumer.configuration import Configuration
 from consumer.database import load_queries
 from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, unread_messages
+from consumer.projection import standing_stops
 from consumer.xero import Budget, BudgetUsage
 
 _QUERIES = load_queries(__file__, "status.sql")
@@ -113,9 +114,13 @@ class Gauges(msgspec.Struct, frozen=True):
 
 
 class TenantStatus(msgspec.Struct, frozen=True):
-    """One tenant in `status`, or what no tenant of an organisation has: `tenant_id` is then `-:organisation`."""
+    """One tenant in `status`, or what no tenant of an organisation has: `tenant_id` is then `-:organisation`.
+
+    `organisation_id` is whose it is; where several have it, or had, `organisations` names them all.
+    """
 
     organisation_id: str
+    organisations: list[str]
     tenant_id: str
     name: str
     connected: bool
@@ -130,6 +135,17 @@ class TenantStatus(msgspec.Struct, frozen=True):
     day_limit: int
     frozen_seconds: float
     frozen_reason: str | None
+
+
+class BrakeStop(msgspec.Struct, frozen=True):
+    """Bad events that stopped the service, both offsets included; `detail` says why, and how to go on."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    last_offset: int
+    stopped_at: datetime
+    detail: str
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -157,6 +173,8 @@ class Status(msgspec.Struct, frozen=True):
     dead_letters: int
     connections: list[ConnectionState]
     tenants: list[TenantStatus]
+    # Where too many bad events stopped the service, and it stands still.
+    stops: list[BrakeStop]
 
 
 def read_gauges(connection: Connection[Any]) -> Gauges:
@@ -204,8 +222,12 @@ def read_status(connection: Connection[Any], configuration: Configuration, budge
         dead_letters=sum(gauges.dead_letters.values()),
         connections=gauges.connections,
         tenants=[
-            *(_tenant_status(usages[tenant.tenant_id], gauges, tenant) for tenant in gauges.tenants),
-            *(_tenant_status(None, gauges, tenant) for tenant in _without_tenant(gauges)),
+            _tenant_status(usages.get(tenants[0].tenant_id), gauges, tenants)
+            for tenants in _by_tenant([*gauges.tenants, *_without_tenant(gauges)])
+        ],
+        stops=[
+            BrakeStop(*stop.span, stop.stopped_at, stop.detail)
+            for stop in standing_stops(connection, configuration.topics.orders)
         ],
     )
 
@@ -281,14 +303,23 @@ def _without_tenant(gauges: Gauges) -> list[TenantState]:
     ]
 
 
-def _tenant_status(usage: BudgetUsage | None, gauges: Gauges, tenant: TenantState) -> TenantStatus:
-    groups = [
-        group
-        for group in gauges.orders
-        if group.tenant == tenant.tenant_id and group.organisation_id == tenant.organisation_id
-    ]
+def _by_tenant(tenants: list[TenantState]) -> list[list[TenantState]]:
+    """Return `tenants` by tenant, in their order: what several organisations have is one tenant, with one budget.
+
+    Those that are connected come first in each: theirs is the name that Xero knows.
+    """
+    found: dict[str, list[TenantState]] = {}
+    for tenant in tenants:
+        found.setdefault(tenant.tenant_id, []).append(tenant)
+    return [sorted(same, key=lambda tenant: not tenant.connected) for same in found.values()]
+
+
+def _tenant_status(usage: BudgetUsage | None, gauges: Gauges, tenants: list[TenantState]) -> TenantStatus:
+    tenant = tenants[0]
+    groups = [group for group in gauges.orders if group.tenant == tenant.tenant_id]
     return TenantStatus(
         organisation_id=tenant.organisation_id,
+        organisations=[one.organisation_id for one in tenants],
         tenant_id=tenant.tenant_id,
         name=tenant.name,
         connected=tenant.connected,

@@ -129,6 +129,32 @@ def test_status_names_what_it_counts_also_without_kafka(connection: Connection[A
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_tenant_of_two_organisations_is_listed_once_with_both(
+    connection: Connection[Any], offline: Configuration
+) -> None:
+    insert_organisation(connection)
+    insert(connection, "xero_connection", organisation_id="org-0", state="disconnected")
+    insert(
+        connection,
+        "xero_tenant",
+        organisation_id="org-0",
+        tenant_id=TENANT,
+        connection_id="connection-0",
+        name="A former name",
+        tenant_type="ORGANISATION",
+        connected=False,
+    )
+    insert_order(connection, "here", "-1 hour")
+    for number, organisation_id in enumerate(("org-0", "org-9")):
+        insert_order(connection, f"there-{number}", hold="problem", tenant_id=TENANT, organisation_id=organisation_id)
+    insert_intent(connection, "here")
+    (tenant,) = read_status(connection, offline, Budget(calls_per_minute=60, calls_per_day=1_000)).tenants
+    assert (tenant.tenant_id, tenant.name, tenant.connected) == (TENANT, "Harbour Hearing", True)
+    assert (tenant.organisation_id, tenant.organisations) == ("org-1", ["org-1", "org-0", "org-9"])
+    assert (tenant.due, tenant.failed, tenant.open_intents, tenant.minute_limit) == (1, 2, 1, 60)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_what_failed_stays_with_its_tenant_when_its_clinic_is_switched_off(
     connection: Connection[Any], offline: Configuration
 ) -> None:

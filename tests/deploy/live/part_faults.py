@@ -153,10 +153,16 @@ def one_bad_event(world: World) -> Iterator[None]:
 
 @contextmanager
 def broken_schema(world: World) -> Iterator[None]:
-    """Every event is bad: the process ends, and its supervisor starts it again and again."""
+    """Every event is bad: the process ends, and its supervisor starts it again until they are let through."""
     world.send_poison(150)
     with world.supervised():
         yield
+        for stop in world.service.status()["stops"]:
+            places = {"partition": stop["partition"], "from": stop["first_offset"]}
+            options = [part for name, place in places.items() for part in (f"--{name}", str(place))]
+            world.service.expect("dead-letters", "skip", *options, "--reason", "a test", "--yes")
+        world.service.wait_for_status(lambda status: status["lag"] == 0)
+    world.connection.execute("delete from dead_letter")
 
 
 # After these the processes find out bit by bit what happened meanwhile: a lease or a partition that went to another.
