@@ -1,5 +1,6 @@
 """A message's headers, which may hold anything: their names are bytes on the wire, and the client wants UTF-8."""
 
+from operator import methodcaller
 from typing import Any
 
 from confluent_kafka import Message
@@ -8,6 +9,9 @@ Headers = list[tuple[str, bytes | None]]
 
 _TRACE_PARENT = "traceparent"
 _TRACE_PARENT_CHARACTERS = 55
+# By this way, each answer is held against its error. A plain call, once it was made often, takes a short cut of the
+# interpreter that leaves this out, and gives the half-made list at the first look as well.
+_LOOK = methodcaller("headers")
 _HEX = frozenset(b"0123456789abcdef-")
 
 
@@ -18,7 +22,7 @@ def read_headers(message: Message) -> Headers | None:
     the interpreter when it is used: such headers are therefore taken off the message.
     """
     try:
-        headers: Any = message.headers()
+        headers: Any = _LOOK(message)
     except (SystemError, UnicodeDecodeError):
         message.set_headers([])
         return None

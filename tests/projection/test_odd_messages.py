@@ -48,12 +48,16 @@ def _send_with_bad_header(world: World, topic: str, key: bytes, value: bytes) ->
 
 def test_a_header_name_that_is_no_utf8_does_no_harm(world: World, real_kafka: ApacheKafka) -> None:
     assert real_kafka.bootstrap_servers == world.bootstrap_servers
-    _send_with_bad_header(world, world.orders_topic, b"order-1", world.encode(event("order-1", 1)))
+    # The interpreter calls what was called often in a quicker way, which checks less of what comes back.
+    with world.running():
+        world.publish(*[event("order-1", number) for number in range(1, 201)], partition=1)
+        world.wait_for_events(200)
+    _send_with_bad_header(world, world.orders_topic, b"order-1", world.encode(event("order-1", 201)))
     _send_with_bad_header(world, world.orders_topic, b"order-2", b"rubbish")
     _send_with_bad_header(world, world.retry_topic, b"order-1", b"rubbish")
     world.publish(event("order-3", 1), partition=0)
     with world.running():
-        world.wait_for_events(3)
+        world.wait_for_events(203)
         wait_until(lambda: len(world.rows("select from dead_letter")) == 2)
     assert [row[0] for row in world.rows("select order_id from orders order by 1")] == ["order-1", "order-3"]
     letters = world.rows('select topic, partition, "offset", reason, headers from dead_letter order by topic')
