@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from consumer.sandbox.xero.books import BooksError
 from consumer.sandbox.xero.limits import Limits
 from consumer.sandbox.xero.simulator import CLIENT_ID, CLIENT_SECRET, XeroSimulator
 
@@ -15,14 +16,19 @@ from consumer.sandbox.xero.simulator import CLIENT_ID, CLIENT_SECRET, XeroSimula
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; the first line of output says where, in JSON."""
     options = _parser().parse_args(arguments)
-    xero = XeroSimulator(
-        host=options.host,
-        port=options.port,
-        client_id=options.client_id,
-        client_secret=options.client_secret or None,
-    )
-    tenants: list[dict[str, Any]] = [{"name": "Demo Company (UK)"}]
-    if options.tenants:
+    try:
+        xero = XeroSimulator(
+            host=options.host,
+            port=options.port,
+            client_id=options.client_id,
+            client_secret=options.client_secret or None,
+            books=options.books,
+        )
+    except BooksError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    tenants: list[dict[str, Any]] = [] if xero.has_books else [{"name": "Demo Company (UK)"}]
+    if options.tenants and not xero.has_books:
         tenants = json.loads(options.tenants.read_text())
     for tenant in tenants:
         limits = Limits(**tenant.pop("limits")) if "limits" in tenant else None
@@ -53,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
         "--tenants",
         type=Path,
         help='JSON file: [{"name": "...", "tenant_id": "...", "base_currency": "GBP", "limits": {...}}]',
+    )
+    parser.add_argument(
+        "--books",
+        type=Path,
+        help="a file that keeps everything from one start to the next; with it, --tenants counts at the first alone",
     )
     return parser
 

@@ -4,11 +4,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
+from consumer.sandbox.xero.books import load_books, save_books
 from consumer.sandbox.xero.clock import Clock
 from consumer.sandbox.xero.control import Control
 from consumer.sandbox.xero.gateway import Gateway
@@ -37,9 +39,11 @@ class XeroSimulator:
         broad_scopes: Whether that app is old enough for ``accounting.transactions``.
         limits: Rate limits of tenants that are given none of their own.
         time_source: Seconds since 1970; for tests that steer time themselves.
+        books: A file: its content is taken over if it is there, and `stop` writes it.
 
     Attributes:
         control: The control surface.
+        has_books: Whether there were books to take over, with the tenants in them.
         url: The address, once started.
     """
 
@@ -53,10 +57,13 @@ class XeroSimulator:
         broad_scopes: bool = False,
         limits: Limits | None = None,
         time_source: Callable[[], float] = time.time,
+        books: Path | None = None,
     ) -> None:
         clock = Clock(time_source)
         identity = Identity(clock, apps={client_id: App(client_id, client_secret, broad_scopes)})
         self._world = World(clock=clock, default_limits=limits or Limits(), identity=identity)
+        self._books = books
+        self.has_books = books is not None and load_books(self._world, books)
         self._host, self._port = host, port
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -85,11 +92,13 @@ class XeroSimulator:
         return self
 
     def stop(self) -> None:
-        """Let go held calls, close the port, end the thread."""
+        """Let go held calls, close the port, end the thread; then write the books, where they are kept."""
         if self._loop is not None and self._stopping is not None and self._loop.is_running():
             self._loop.call_soon_threadsafe(self._stopping.set)
         if self._thread is not None:
             self._thread.join()
+        if self._books is not None:
+            save_books(self._world, self._books)
 
     def __enter__(self) -> Self:
         return self.start()
