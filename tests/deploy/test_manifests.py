@@ -134,13 +134,16 @@ def test_compose_is_as_the_specification_has_it(deploy: Path) -> None:
 
 def test_compose_mounts_what_exists_sets_what_is_known_and_pins_images(deploy: Path) -> None:
     folder = deploy / "compose"
-    services = compose(deploy)["services"]
+    services, declared = compose(deploy)["services"], compose(deploy)["volumes"]
     for name, service in services.items():
         for volume in service.get("volumes", []):
             source = volume.partition(":")[0]
             assert not source.startswith(".") or (folder / source).resolve().exists(), f"{name}: {source}"
         for needed in service.get("depends_on", []):
             assert needed in services
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            assert source.startswith(".") or source in declared, f"{name}: the volume {source} is not declared"
         if "build" in service:
             assert (folder / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
         else:

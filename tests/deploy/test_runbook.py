@@ -42,7 +42,8 @@ def test_commands_are_understood(line: str) -> None:
         command = command.get_command(context, name)
     assert command is not None, line
     arguments = ["7" if word == "ID" else word for word in arguments]
-    command.make_context(name, arguments, parent=context, resilient_parsing=True)
+    # Closed, for a file that is named is open by then.
+    command.make_context(name, arguments, parent=context, resilient_parsing=True).close()
 
 
 @pytest.mark.parametrize(("page", "statements"), STATEMENTS)
