@@ -24,10 +24,3 @@ def test_the_targets_that_are_named_are_in_the_makefile() -> None:
     targets = set(re.findall(r"^([a-z]+):", (FOLDER / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE))
     assert {"test", "check", "lock", "dist", "release"} <= named <= targets
-
-
-def test_the_next_number_of_a_migration_is_the_one_that_is_named() -> None:
-    text = (FOLDER / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    named = re.search(r"`(\d{4})_words\.sql`", text)
-    assert named is not None
-    assert max(path.name[:4] for path in (FOLDER / "sql").glob("*.sql")) < named[1]

@@ -84,11 +84,12 @@ def _write_licences(folder: Path) -> None:
 
 def install(environment: Path, python: str | Path, lock: Path, *wheels: Path) -> None:
     """Make a virtual environment with the locked packages, hashes compared, and the `wheels` beside them."""
-    _run(_BIN / "uv", "venv", "--quiet", "--no-config", "--python", python, environment)
-    target = ("--quiet", "--no-config", "--python", environment / "bin/python")
-    _run(_BIN / "uv", "pip", "install", *target, "--require-hashes", "--only-binary", ":all:", "--requirements", lock)
+    _run(python, "-m", "venv", "--without-pip", environment)
+    # Our pip installs there: to compile what is never run takes longer than all else.
+    pip = (sys.executable, "-m", "pip", "--python", environment / "bin/python", "--quiet", "--no-input", "install")
+    _run(*pip, "--no-compile", "--require-hashes", "--only-binary", ":all:", "--requirement", lock)
     if wheels:
-        _run(_BIN / "uv", "pip", "install", *target, "--no-deps", "--offline", *wheels)
+        _run(*pip, "--no-compile", "--no-deps", "--no-index", *wheels)
 
 
 def _run(*command: str | Path, cwd: Path = PROJECT, **environment: str) -> None:

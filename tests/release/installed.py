@@ -12,7 +12,7 @@ import requests
 from tests.release.artefacts import PROJECT, build, install, stem, write_checksums
 
 # No test waits so long unless something is broken.
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 180.0
 
 
 class Installed:

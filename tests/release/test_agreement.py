@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.parts import need_git
 from tests.release.agreement import disagreements, project_version
 from tests.release.artefacts import PROJECT
 from tests.release.changelog import KINDS, UNRELEASED, newest_release, read_changelog
@@ -25,6 +26,7 @@ def git(folder: Path, *arguments: str) -> None:
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
     """A checkout of a commit that is a release."""
+    need_git()
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.0"\n', encoding="utf-8")
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG, encoding="utf-8")
     git(tmp_path, "init", "--quiet")

@@ -14,11 +14,12 @@ import pytest
 
 from consumer.sandbox.broker import Broker
 from consumer.sandbox.processes import free_port
+from tests.fixtures.parts import skip_without_python
 from tests.release.artefacts import PROJECT
 from tests.release.installed import PATIENCE_SECONDS, Installed, deliver, lock_name, wait_until
 from tests.release.interpreters import REQUIRED, find_interpreter
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 # Does what the consent page in a person's browser does.
 BROWSER = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=30).read()"
@@ -27,7 +28,7 @@ BROWSER = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeo
 def python_of(version: str) -> Path:
     found = find_interpreter(version)
     if found is None:
-        pytest.skip(f"needs Python {version} with venv, on the PATH or in pyenv")
+        skip_without_python(version)
     return found
 
 

@@ -13,10 +13,11 @@ from consumer.sandbox.broker import Broker
 from consumer.sandbox.clinics import TENANT_IDS
 from consumer.sandbox.postgres import EmbeddedPostgres
 from consumer.sandbox.processes import free_port
+from tests.fixtures.parts import skip_without_python
 from tests.release.installed import Installed, answers, deliver, wait_until
 from tests.release.interpreters import FURTHER, REQUIRED, find_interpreter
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 PYTHONS = [*REQUIRED, *(version for version in FURTHER if find_interpreter(version))]
 SETTINGS = f"""
@@ -34,7 +35,7 @@ payment_account = "090"
 def python(request: pytest.FixtureRequest) -> Path:
     found = find_interpreter(request.param)
     if found is None:
-        pytest.skip(f"needs Python {request.param} with venv, on the PATH or in pyenv")
+        skip_without_python(request.param)
     return found
 
 
