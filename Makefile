@@ -1,4 +1,4 @@
-# The whole daily life: demo, test, check, format, bench, chaos, lock. Needs python3 and make; the rest goes into .venv.
+# The whole daily life: demo, test, check, format, bench, chaos, lock; dist and release. Needs python3 and make; the rest goes into .venv.
 #
 #   make test ARGS="tests/xero -k contact"     some tests
 #   make test PYTHON=python3.12                another Python
@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python -m
 PIP_INSTALL := $(RUN) pip --quiet --disable-pip-version-check --no-input install --root-user-action=ignore
 
-.PHONY: demo test check format bench chaos lock clean
+.PHONY: demo test check format bench chaos lock dist release clean
 
 demo: $(STAMP)
 	$(RUN) consumer demo $(ARGS)
@@ -22,6 +22,7 @@ check: $(STAMP)
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
+	$(RUN) deptry consumer
 
 format: $(STAMP)
 	$(RUN) ruff format .
@@ -33,12 +34,27 @@ bench: $(STAMP)
 chaos: $(STAMP)
 	$(RUN) tests.chaos $(ARGS)
 
-# The lock files name versions and hashes, never a registry.
+# The lock files name versions and hashes, never a registry; the smaller ones take their versions from the largest.
 LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" pyproject.toml
 lock: $(STAMP)
-	$(LOCK) --extra tracing --output-file requirements/runtime.txt
-	$(LOCK) --extra sandbox --extra tracing --group development --output-file requirements/development.txt
+	$(LOCK) $(LOCK_ARGS) --extra sandbox --group development --output-file requirements/development.txt
+	$(LOCK) --constraint requirements/development.txt --extra sandbox --output-file requirements/sandbox.txt
+	$(LOCK) --constraint requirements/development.txt --output-file requirements/runtime.txt
+
+# The files of a release, in dist/.
+dist: $(STAMP)
+	$(RUN) tests.release dist
+
+# The same of a commit that is one (CONTRIBUTING.md), and the image where a container engine answers.
+release: $(STAMP)
+	$(RUN) tests.release check
+	$(RUN) tests.release dist
+	@if docker info >/dev/null 2>&1; then \
+		docker build $(BUILD_ARGS) --file deploy/image/Dockerfile --tag hearlink-xero:$$(git describe --exact-match | cut -c2-) .; \
+	else \
+		echo "No container engine answers here, so there is no image yet: build deploy/image/Dockerfile where one does."; \
+	fi
 
 # The stamp comes last: an installation that failed starts again.
 $(STAMP): pyproject.toml requirements/development.txt

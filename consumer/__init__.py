@@ -12,5 +12,5 @@ projection  Kafka to Postgres: poll, claim, swap, bulk write, dead letters
 sync        planner, queue, lease, intents, stages, recovery
 operations  metrics, health, logs; the process that runs the roles
 export · console · cli    the faces
-sandbox     embedded broker and database, Xero simulator, sample clinics; only demo and tests import it
+sandbox     embedded broker and database, Xero simulator, sample clinics; only demo, sandbox and tests import it
 """

@@ -53,6 +53,7 @@ _COMMANDS: dict[str, _Entry] = {
     "export": _Entry("export", "export", "Write invoices or credit notes as CSV for Xero's import."),
     "console": _Entry("console", "console", "Serve the pages for finance staff."),
     "demo": _Entry("demo", "demo", "Show the whole service at work, with nothing to set up."),
+    "sandbox": _Entry("sandbox", "sandbox", "Try the service without Xero: a Xero, clinics and their traffic."),
     "completion": _Entry("completion", "completion", "Print what makes a shell complete these commands."),
     "metrics": _Entry("metrics", "metrics", "Print the table of metrics."),
 }

@@ -23,11 +23,15 @@ _WITHOUT_DUE_DATE = 0.15
 
 
 class Book:
-    """Opens orders, deterministically by `seed`; `orders` are all that were opened."""
+    """Opens orders, deterministically by `seed`; `orders` are all that were opened.
 
-    def __init__(self, seed: int) -> None:
+    `mark` is part of ids, numbers and surnames: two books with different marks have nothing in common.
+    """
+
+    def __init__(self, seed: int, mark: str = "") -> None:
         self.rng = Random(seed)
-        self.patients = PatientRegister(self.rng)
+        self.patients = PatientRegister(self.rng, mark)
+        self._mark = mark
         self.orders: list[OrderScript] = []
         self._numbers = {clinic.clinic_id: count(1) for clinic in CLINICS}
         # Those who may come again; whoever plays a part of their own stays out.
@@ -45,10 +49,10 @@ class Book:
         """Open an order that has `days` left in the month; what isn't given is drawn."""
         clinic = clinic or self.rng.choices(CLINICS, _CLINIC_WEIGHTS)[0]
         order = OrderScript(
-            f"order-{len(self.orders) + 1:05d}",
+            f"order-{self._mark}{len(self.orders) + 1:05d}",
             clinic,
             patient or self._someone(),
-            number or f"{clinic.number_prefix}{next(self._numbers[clinic.clinic_id]):05d}",
+            number or f"{clinic.number_prefix}{self._mark}{next(self._numbers[clinic.clinic_id]):05d}",
             now=at or self._working_hour(days),
             rng=self.rng,
         )

@@ -9,6 +9,8 @@ from consumer.orders import ProductCategory
 ORGANISATION_ID = "org-1"
 # Clinics 1 and 2 keep their books together, clinic 3 has its own.
 TENANT_NAMES = ("Harbour Hearing", "Hilltop Hearing")
+# Under these ids `hearlink-xero sandbox xero` has them, so that the settings fit each start.
+TENANT_IDS = ("0c7f4a52-6f0e-4d1b-9a57-000000000001", "0c7f4a52-6f0e-4d1b-9a57-000000000002")
 # Clinic 2 books custom items here. In the demo the bookkeeper has archived it, so that something is to be mended.
 ARCHIVED_ACCOUNT = "260"
 

@@ -12,13 +12,14 @@ _REDELIVERED = 0.03
 _REDELIVERED_WITHIN = 40
 
 
-def sample_month(seed: int = 1, orders: int = 300) -> list[OrderEvent]:
+def sample_month(seed: int = 1, orders: int = 300, mark: str = "") -> list[OrderEvent]:
     """Return the events of about a month (October 2026), by the time at which they happened.
 
     At most one order more than `orders` comes about. About three in a hundred events are there twice, as redeliveries
-    are: the same event, published again a little later. The same arguments give the same events.
+    are: the same event, published again a little later. The same arguments give the same events. Months with different
+    marks have no order, patient or number in common.
     """
-    book = Book(seed)
+    book = Book(seed, mark)
     stories = _stories(book.rng, orders)
     while len(book.orders) < orders:
         stories.pop()(book)

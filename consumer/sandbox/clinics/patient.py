@@ -80,10 +80,14 @@ class SamplePatient:
 
 
 class PatientRegister:
-    """Hands out new patients, each with a name that no other has, and remembers them."""
+    """Hands out new patients, each with a name that no other has, and remembers them.
 
-    def __init__(self, rng: Random) -> None:
+    `mark` is part of their ids and surnames, which sets them apart from those of another register.
+    """
+
+    def __init__(self, rng: Random, mark: str = "") -> None:
         self._rng = rng
+        self._mark = mark
         self._names = _names(rng)
         self.patients: list[SamplePatient] = []
 
@@ -92,9 +96,9 @@ class PatientRegister:
         number = len(self.patients) + 1
         first_name, last_name = next(self._names)
         patient = SamplePatient(
-            patient_id=f"patient-{number:05d}",
+            patient_id=f"patient-{self._mark}{number:05d}",
             first_name=first_name,
-            last_name=last_name,
+            last_name=f"{last_name}-{self._mark.rstrip('-')}" if self._mark else last_name,
             # Addresses of example.com, and numbers that British telephony keeps for drama, reach nobody.
             email=f"patient{number}@example.com" if self._rng.random() < _WITH_EMAIL else None,
             phone=f"020 7946 0{self._rng.randrange(1000):03d}" if self._rng.random() < _WITH_PHONE else None,

@@ -2,14 +2,13 @@
 
 import argparse
 import json
-import signal
 import sys
-import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from consumer.sandbox.xero.books import BooksError
-from consumer.sandbox.xero.limits import Limits
+from consumer.sandbox.xero.serving import serve
 from consumer.sandbox.xero.simulator import CLIENT_ID, CLIENT_SECRET, XeroSimulator
 
 
@@ -30,23 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     tenants: list[dict[str, Any]] = [] if xero.has_books else [{"name": "Demo Company (UK)"}]
     if options.tenants and not xero.has_books:
         tenants = json.loads(options.tenants.read_text())
-    for tenant in tenants:
-        limits = Limits(**tenant.pop("limits")) if "limits" in tenant else None
-        xero.control.demo_tenant(**tenant, limits=limits)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with xero:
-        said = {
-            "url": xero.url,
-            "client_id": xero.client_id,
-            "client_secret": xero.client_secret,
-            "tenants": xero.control.tenants(),
-        }
-        sys.stdout.write(json.dumps(said) + "\n")
-        sys.stdout.flush()
-        stop.wait()
+    serve(xero, tenants, _tell)
     return 0
+
+
+def _tell(said: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:
