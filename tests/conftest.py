@@ -2,6 +2,8 @@
 
 pytest_plugins = [
     "tests.fixtures.kafka",
+    "tests.fixtures.pgbouncer",
     "tests.fixtures.postgres",
+    "tests.fixtures.standby",
     "tests.fixtures.skips",
 ]
