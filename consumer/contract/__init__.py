@@ -8,6 +8,7 @@ from consumer.contract.json_lines import JsonEventError, event_from_json, event_
 from consumer.contract.message_decoder import MessageDecoder
 from consumer.contract.messages import DeadLetter, Header, RetryRequest, SyncLogResult
 from consumer.contract.registry import Registry
+from consumer.contract.registry_access import RegistryAccess, RegistryAccessError
 from consumer.contract.schemas import SchemaFolderError, Schemas, schema_fingerprint
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "JsonEventError",
     "MessageDecoder",
     "Registry",
+    "RegistryAccess",
+    "RegistryAccessError",
     "RegistryUnavailableError",
     "RetryRequest",
     "SchemaFolderError",
