@@ -22,6 +22,9 @@ _REFUSED = frozenset(
         KafkaError.POLICY_VIOLATION,
     }
 )
+# As large as the largest of our topics takes (dead letters, deploy/topics/topics.toml): the contract's 1 MiB and what
+# stands around it. What a topic takes less of, its brokers refuse.
+PUBLISHED_BYTES_MAX = 2 * 1024 * 1024
 _POLL_SECONDS = 0.1
 # At the end, what was purged still has to be reported by librdkafka's threads.
 _CLOSE_SECONDS = 1.0
@@ -56,7 +59,7 @@ def producer_settings(bootstrap_servers: str, further: Mapping[str, Any]) -> dic
         "linger.ms": 5,
         "batch.num.messages": 1000,
         "compression.type": "none",
-        "message.max.bytes": 1_000_000,
+        "message.max.bytes": PUBLISHED_BYTES_MAX,
         "queue.buffering.max.messages": 100_000,
         "queue.buffering.max.kbytes": 65_536,
         # The partition that Kafka's Java clients choose, so that other producers can share the topic.
