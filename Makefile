@@ -20,10 +20,12 @@ test: $(STAMP)
 
 # The tests that touch the database, on the older versions that are promised: all of them on the oldest, and on the
 # others those of the statements that differ between versions.
-POSTGRES_15 := tests/database tests/settings tests/operations tests/projection tests/results tests/sync/test_rules.py \
-	tests/xero/test_budget.py tests/cli/test_end_to_end.py
-POSTGRES_BETWEEN := tests/database tests/operations/test_status.py tests/operations/test_metrics.py \
-	tests/results/test_retention.py tests/xero/test_budget.py
+POSTGRES_15 := tests/database tests/settings/test_application.py tests/operations tests/projection/test_projection.py \
+	tests/projection/test_rebuild.py tests/results/test_problems.py tests/results/test_retention.py \
+	tests/results/test_retry.py tests/results/test_sync_log.py tests/sync/test_rules.py tests/xero/test_tokens.py \
+	tests/export/test_export.py tests/cli/test_end_to_end.py
+POSTGRES_BETWEEN := tests/database tests/operations/test_status.py tests/operations/test_verification.py \
+	tests/results/test_retention.py tests/results/test_sync_log.py tests/sync/test_rules.py
 test-postgres: $(STAMP)
 	TEST_POSTGRES=15 $(MAKE) --no-print-directory test ARGS="$(POSTGRES_15)"
 	TEST_POSTGRES=16 $(MAKE) --no-print-directory test ARGS="$(POSTGRES_BETWEEN)"

@@ -6,5 +6,6 @@ pytest_plugins = [
     "tests.fixtures.pgbouncer",
     "tests.fixtures.postgres",
     "tests.fixtures.standby",
+    "tests.fixtures.secure_kafka",
     "tests.fixtures.skips",
 ]
