@@ -10,10 +10,11 @@ from consumer.contract.messages import DeadLetter, Header, RetryRequest, SyncLog
 from consumer.contract.registry import Registry
 from consumer.contract.registry_access import RegistryAccess, RegistryAccessError
 from consumer.contract.schemas import SchemaFolderError, Schemas, schema_fingerprint
-from consumer.contract.wire import MESSAGE_BYTES_MAX
+from consumer.contract.wire import MESSAGE_BYTES_MAX, PUBLISHED_BYTES_MAX
 
 __all__ = [
     "MESSAGE_BYTES_MAX",
+    "PUBLISHED_BYTES_MAX",
     "DeadLetter",
     "Decoder",
     "Encoder",

@@ -6,7 +6,7 @@ from consumer.results.log_search import LogCount, LogFilter, LoggedEntry, log_co
 from consumer.results.outbox import OUTBOX_CHANNEL, OutboxMessage, OutboxTopic, post, set_aside_count, unpublished_count
 from consumer.results.problem import Behaviour, Facts, Problem, ProblemClass, Severity
 from consumer.results.problems import OpenProblem, close_problems_without_orders, open_problem, open_problems
-from consumer.results.publisher import PUBLISHED_BYTES_MAX, Delivery, Publication, Publisher, producer_settings
+from consumer.results.publisher import Delivery, Publication, Publisher, producer_settings
 from consumer.results.relay import Relay, RelayMetrics
 from consumer.results.retention import KeptMonths, keep_months
 from consumer.results.retry import Rung, produce_retries, request_retry, ring
@@ -22,7 +22,6 @@ from consumer.results.sync_log import EncodeLogEntry, LogEntry, Operation, Outco
 
 __all__ = [
     "OUTBOX_CHANNEL",
-    "PUBLISHED_BYTES_MAX",
     "Behaviour",
     "Catalogue",
     "CatalogueError",

@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from consumer.contract import PUBLISHED_BYTES_MAX
 from consumer.database import crash_point
 
 # What the broker, or librdkafka for it, says of a message that no repetition makes acceptable.
@@ -22,9 +23,6 @@ _REFUSED = frozenset(
         KafkaError.POLICY_VIOLATION,
     }
 )
-# As large as the largest of our topics takes (dead letters, deploy/topics/topics.toml): the contract's 1 MiB and what
-# stands around it. What a topic takes less of, its brokers refuse.
-PUBLISHED_BYTES_MAX = 2 * 1024 * 1024
 _POLL_SECONDS = 0.1
 # At the end, what was purged still has to be reported by librdkafka's threads.
 _CLOSE_SECONDS = 1.0

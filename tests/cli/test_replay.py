@@ -15,8 +15,9 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from consumer.configuration import read_configuration
-from consumer.contract import MESSAGE_BYTES_MAX
+from consumer.contract import MESSAGE_BYTES_MAX, DeadLetter, MessageDecoder, Schemas
 from consumer.operations.kafka import unread_messages, watch
+from consumer.resources import schemas_folder
 from tests.cli.service import COMMAND, PATIENCE_SECONDS, Service
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("real_kafka")]
@@ -92,10 +93,10 @@ def bury(service: Service, count: int) -> list[dict[str, Any]]:
     return letters[::-1]
 
 
-def values_of(service: Service) -> list[bytes]:
-    """All values of the orders topic."""
+def values_of(service: Service, variable: str = "ORDERS_TOPIC") -> list[bytes]:
+    """All values of a topic, the orders' one unless another is named."""
     configuration = read_configuration(service.environment)
-    topic = configuration.topics.orders
+    topic = service.environment[variable]
     end = unread_messages(configuration, {}, [topic])[topic]
     messages = watch(configuration, topic, from_beginning=True, timeout_seconds=PATIENCE_SECONDS)
     return [message.value() or b"" for message in itertools.islice(messages, end)]
@@ -107,6 +108,11 @@ def test_a_letter_of_two_megabytes_goes_back_to_a_topic_that_takes_it(ready: Ser
     write(ready, *values)
     letters = bury(ready, 3)
     assert [letter["size_bytes"] for letter in letters] == [len(value) for value in values]
+    # What is larger than an event may be doesn't travel twice; the table has it.
+    messages = MessageDecoder(Schemas.load(schemas_folder()))
+    published = [messages.decode(DeadLetter, value).value for value in values_of(ready, "DEAD_LETTER_TOPIC")]
+    assert sorted(map(len, filter(None, published))) == [len(values[1]), MESSAGE_BYTES_MAX]
+    assert published.count(None) == 1
     answer = ready.expect("dead-letters", "replay", "--all", "--json").json
     assert answer == {"replayed": [letter["id"] for letter in letters], "not_open": [], "refused": []}
     assert values_of(ready) == [*values, *values]

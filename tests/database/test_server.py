@@ -12,6 +12,7 @@ from consumer.database import UnsupportedServerError, check_server, connect, mig
 from consumer.operations.readiness import look_at_database, look_at_server
 from consumer.sandbox.postgres import EmbeddedPostgres
 from tests.fixtures import postgres_versions
+from tests.fixtures.parts import need_maven
 from tests.fixtures.pgbouncer import PgBouncer
 from tests.fixtures.standby import Standby
 
@@ -21,6 +22,7 @@ FOLDER = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def old_server() -> Iterator[EmbeddedPostgres]:
+    need_maven()
     with EmbeddedPostgres(installation=postgres_versions.download(postgres_versions.TOO_OLD)) as server:
         yield server
 

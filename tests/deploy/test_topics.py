@@ -2,10 +2,10 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
 from consumer.configuration import read_configuration
-from consumer.contract import MESSAGE_BYTES_MAX
+from consumer.contract import MESSAGE_BYTES_MAX, PUBLISHED_BYTES_MAX
 from consumer.operations.kafka import admin_client, ensure_topics
 from consumer.operations.topic_declarations import declared_topics
-from consumer.results import PUBLISHED_BYTES_MAX, producer_settings
+from consumer.results import producer_settings
 from tests.fixtures.kafka import ApacheKafka
 
 
