@@ -89,6 +89,7 @@ def bury(service: Service, count: int) -> list[dict[str, Any]]:
             return len(letters) == count
 
         wait_until(are_there)
+        wait_until(lambda: service.status()["unpublished"] == 0)
         assert running.stop() == 0
     return letters[::-1]
 
