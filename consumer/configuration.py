@@ -142,11 +142,12 @@ VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("RETRY_TOPIC", "hearlink.xero.retry.v1", "retry requests, read and written"),
     ("SYNC_LOG_TOPIC", "hearlink.xero.sync-log.v1", "results, written"),
     ("DEAD_LETTER_TOPIC", "hearlink.xero.dead-letter.v1", "events that can't be used, written"),
-    ("SCHEMA_REGISTRY_URL", "", "Confluent-compatible registry; unset = single-object encoding alone"),
+    (
+        "SCHEMA_REGISTRY_URL",
+        "",
+        "Confluent-compatible registry, as whom: deploy/kafka.md; unset = single-object encoding",
+    ),
     ("SCHEMAS_DIRECTORY", "", "a directory of further writers' schemas (`*.avsc`), beside those of this version"),
-    ("DEAD_LETTER_BRAKE_RUN", "100", "so many bad events in a row stop the service"),
-    ("DEAD_LETTER_BRAKE_SHARE", "0.10", "a larger share of bad events among the last ones does so as well"),
-    ("DEAD_LETTER_BRAKE_WINDOW", "2000", "so many events are the last ones"),
     ("XERO_API_URL", "https://api.xero.com", "Xero's API"),
     ("XERO_IDENTITY_URL", "https://identity.xero.com", "Xero's token endpoint"),
     ("XERO_LOGIN_URL", "https://login.xero.com", "Xero's consent page"),
@@ -164,6 +165,12 @@ VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("TOKEN_ENCRYPTION_KEYS", "", "Fernet keys, separated by commas; the first encrypts"),
     ("SYNC_LOG_RETENTION_MONTHS", "84", "how long the table sync_log is kept; older months are dropped"),
     ("HTTP_ADDRESS", "127.0.0.1:9464", "metrics and health; port 0 takes a free one and says which"),
+)
+# Those that few ever change, in the same form: the table of `deploy/README.md`.
+RARE_VARIABLES: tuple[tuple[str, str, str], ...] = (
+    ("DEAD_LETTER_BRAKE_RUN", "100", "so many bad events in a row stop the service"),
+    ("DEAD_LETTER_BRAKE_SHARE", "0.10", "a larger share of bad events among the last ones does so as well"),
+    ("DEAD_LETTER_BRAKE_WINDOW", "2000", "so many events are the last ones"),
 )
 # Those of a schema registry that asks who comes, in the same form: the table of `deploy/kafka.md`.
 REGISTRY_VARIABLES: tuple[tuple[str, str, str], ...] = (
@@ -191,7 +198,7 @@ CONSOLE_VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("OIDC_GROUPS_CLAIM", "groups", "the claim with the groups of whoever signs in"),
     ("OIDC_ORGANISATIONS_CLAIM", "hearlink_organisations", "the claim with their organisations' ids"),
 )
-ALL_VARIABLES = (*VARIABLES, *REGISTRY_VARIABLES, *CONSOLE_VARIABLES)
+ALL_VARIABLES = (*VARIABLES, *RARE_VARIABLES, *REGISTRY_VARIABLES, *CONSOLE_VARIABLES)
 
 
 def read_configuration(environment: Mapping[str, str]) -> Configuration:
