@@ -1,4 +1,4 @@
-# The whole daily life: demo, test, check, format, bench, chaos, lock; dist and release. Needs python3 and make; the rest goes into .venv.
+# The whole daily life: demo, test, test-postgres, check, format, bench, chaos, lock; dist and release. Needs python3 and make; the rest goes into .venv.
 #
 #   make test ARGS="tests/xero -k contact"     some tests
 #   make test PYTHON=python3.12                another Python
@@ -10,13 +10,26 @@ STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python -m
 PIP_INSTALL := $(RUN) pip --quiet --disable-pip-version-check --no-input install --root-user-action=ignore
 
-.PHONY: demo test check format bench chaos lock dist release clean
+.PHONY: demo test test-postgres check format bench chaos lock dist release clean
 
 demo: $(STAMP)
 	$(RUN) consumer demo $(ARGS)
 
 test: $(STAMP)
 	$(RUN) pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The tests that touch the database, on the older versions that are promised: all of them on the oldest, and on the
+# others those of the statements that differ between versions.
+POSTGRES_15 := tests/database tests/settings/test_application.py tests/operations tests/projection/test_projection.py \
+	tests/projection/test_rebuild.py tests/results/test_problems.py tests/results/test_retention.py \
+	tests/results/test_retry.py tests/results/test_sync_log.py tests/sync/test_rules.py tests/xero/test_tokens.py \
+	tests/export/test_export.py tests/cli/test_end_to_end.py
+POSTGRES_BETWEEN := tests/database tests/operations/test_status.py tests/operations/test_verification.py \
+	tests/results/test_retention.py tests/results/test_sync_log.py tests/sync/test_rules.py
+test-postgres: $(STAMP)
+	TEST_POSTGRES=15 $(MAKE) --no-print-directory test ARGS="$(POSTGRES_15)"
+	TEST_POSTGRES=16 $(MAKE) --no-print-directory test ARGS="$(POSTGRES_BETWEEN)"
+	TEST_POSTGRES=17 $(MAKE) --no-print-directory test ARGS="$(POSTGRES_BETWEEN)"
 
 check: $(STAMP)
 	$(RUN) ruff format --check .

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 
+from consumer.contract.registry_access import RegistryAccess, RegistryAccessError
+
 
 class ConfigurationError(Exception):
     """A variable is missing or can't be used; the text says which, why and what it should look like."""
@@ -96,6 +98,7 @@ class Configuration:
     # Further schemas, beside those of this version.
     schemas_directory: Path | None
     brake: DeadLetterBrake
+    schema_registry_access: RegistryAccess
     xero: XeroApplication
     hearlink_url: str
     token_encryption_keys: tuple[str, ...] = field(repr=False)
@@ -139,11 +142,12 @@ VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("RETRY_TOPIC", "hearlink.xero.retry.v1", "retry requests, read and written"),
     ("SYNC_LOG_TOPIC", "hearlink.xero.sync-log.v1", "results, written"),
     ("DEAD_LETTER_TOPIC", "hearlink.xero.dead-letter.v1", "events that can't be used, written"),
-    ("SCHEMA_REGISTRY_URL", "", "Confluent-compatible registry; unset = single-object encoding alone"),
+    (
+        "SCHEMA_REGISTRY_URL",
+        "",
+        "Confluent-compatible registry, as whom: deploy/kafka.md; unset = single-object encoding",
+    ),
     ("SCHEMAS_DIRECTORY", "", "a directory of further writers' schemas (`*.avsc`), beside those of this version"),
-    ("DEAD_LETTER_BRAKE_RUN", "100", "so many bad events in a row stop the service"),
-    ("DEAD_LETTER_BRAKE_SHARE", "0.10", "a larger share of bad events among the last ones does so as well"),
-    ("DEAD_LETTER_BRAKE_WINDOW", "2000", "so many events are the last ones"),
     ("XERO_API_URL", "https://api.xero.com", "Xero's API"),
     ("XERO_IDENTITY_URL", "https://identity.xero.com", "Xero's token endpoint"),
     ("XERO_LOGIN_URL", "https://login.xero.com", "Xero's consent page"),
@@ -162,6 +166,21 @@ VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("SYNC_LOG_RETENTION_MONTHS", "84", "how long the table sync_log is kept; older months are dropped"),
     ("HTTP_ADDRESS", "127.0.0.1:9464", "metrics and health; port 0 takes a free one and says which"),
 )
+# Those that few ever change, in the same form: the table of `deploy/README.md`.
+RARE_VARIABLES: tuple[tuple[str, str, str], ...] = (
+    ("DEAD_LETTER_BRAKE_RUN", "100", "so many bad events in a row stop the service"),
+    ("DEAD_LETTER_BRAKE_SHARE", "0.10", "a larger share of bad events among the last ones does so as well"),
+    ("DEAD_LETTER_BRAKE_WINDOW", "2000", "so many events are the last ones"),
+)
+# Those of a schema registry that asks who comes, in the same form: the table of `deploy/kafka.md`.
+REGISTRY_VARIABLES: tuple[tuple[str, str, str], ...] = (
+    ("SCHEMA_REGISTRY_USER", "", "with the next one: as whom we come"),
+    ("SCHEMA_REGISTRY_PASSWORD", "", "a secret"),
+    ("SCHEMA_REGISTRY_TOKEN", "", "or a bearer token; a secret"),
+    ("SCHEMA_REGISTRY_CA_FILE", "", "who signed its certificate (PEM); unset = the authorities that browsers know"),
+    ("SCHEMA_REGISTRY_CERTIFICATE_FILE", "", "our certificate (PEM), where it asks for one"),
+    ("SCHEMA_REGISTRY_KEY_FILE", "", "its key (PEM, without a passphrase), unless it is in the same file"),
+)
 # Those of the console alone, in the same form: the table of `consumer/console/README.md`.
 CONSOLE_VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("CONSOLE_ADDRESS", "127.0.0.1:8080", "the console's pages; port 0 takes a free one and says which"),
@@ -179,6 +198,7 @@ CONSOLE_VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("OIDC_GROUPS_CLAIM", "groups", "the claim with the groups of whoever signs in"),
     ("OIDC_ORGANISATIONS_CLAIM", "hearlink_organisations", "the claim with their organisations' ids"),
 )
+ALL_VARIABLES = (*VARIABLES, *RARE_VARIABLES, *REGISTRY_VARIABLES, *CONSOLE_VARIABLES)
 
 
 def read_configuration(environment: Mapping[str, str]) -> Configuration:
@@ -189,7 +209,7 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
     """
 
     def get(name: str) -> str:
-        default = next(default for variable, default, _ in (*VARIABLES, *CONSOLE_VARIABLES) if variable == name)
+        default = next(default for variable, default, _ in ALL_VARIABLES if variable == name)
         return environment.get(name, "").strip() or default
 
     keys = tuple(key.strip() for key in get("TOKEN_ENCRYPTION_KEYS").split(",") if key.strip())
@@ -206,15 +226,14 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
             sync_log=get("SYNC_LOG_TOPIC"),
             dead_letter=get("DEAD_LETTER_TOPIC"),
         ),
-        # Its client takes several.
-        schema_registry_url=",".join(_url("SCHEMA_REGISTRY_URL", url) for url in _listed(get("SCHEMA_REGISTRY_URL")))
-        or None,
         schemas_directory=_directory("SCHEMAS_DIRECTORY", get("SCHEMAS_DIRECTORY")),
         brake=DeadLetterBrake(
             run=_positive("DEAD_LETTER_BRAKE_RUN", get("DEAD_LETTER_BRAKE_RUN")),
             share=_share("DEAD_LETTER_BRAKE_SHARE", get("DEAD_LETTER_BRAKE_SHARE")),
             window=_positive("DEAD_LETTER_BRAKE_WINDOW", get("DEAD_LETTER_BRAKE_WINDOW"), _WINDOW_MAX),
         ),
+        schema_registry_url=_registry_urls(get("SCHEMA_REGISTRY_URL")),
+        schema_registry_access=_registry_access(get),
         xero=XeroApplication(
             api_url=_url("XERO_API_URL", get("XERO_API_URL")),
             identity_url=_url("XERO_IDENTITY_URL", get("XERO_IDENTITY_URL")),
@@ -232,6 +251,24 @@ def read_configuration(environment: Mapping[str, str]) -> Configuration:
         http_address=read_address("HTTP_ADDRESS", get("HTTP_ADDRESS")),
         console=_console(get),
     )
+
+
+def _registry_urls(value: str) -> str | None:
+    """Return the addresses as the registry's client takes them, separated by commas."""
+    if "@" in value:
+        raise ConfigurationError(
+            "SCHEMA_REGISTRY_URL holds a user or a password, and addresses are shown in logs. Put them into "
+            "SCHEMA_REGISTRY_USER and SCHEMA_REGISTRY_PASSWORD."
+        )
+    return ",".join(_url("SCHEMA_REGISTRY_URL", url) for url in _listed(value)) or None
+
+
+def _registry_access(get: Callable[[str], str]) -> RegistryAccess:
+    parts = ("user", "password", "token", "ca_file", "certificate_file", "key_file")
+    try:
+        return RegistryAccess(**{part: get(f"SCHEMA_REGISTRY_{part.upper()}") or None for part in parts})
+    except RegistryAccessError as error:
+        raise ConfigurationError(f"SCHEMA_REGISTRY_…: {error}") from error
 
 
 def _console(get: Callable[[str], str]) -> ConsoleSettings:

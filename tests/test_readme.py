@@ -7,22 +7,24 @@ import click
 import pytest
 
 from consumer.cli.application import _COMMANDS, cli
-from consumer.configuration import VARIABLES
+from consumer.configuration import RARE_VARIABLES, VARIABLES
 from consumer.settings import read_settings
 
 FOLDER = Path(__file__).parents[1]
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
-def rows(heading: str) -> list[list[str]]:
+def rows(heading: str, page: str = README) -> list[list[str]]:
     """The rows of the first table under `heading`, cell by cell."""
-    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
 def test_the_table_of_variables_is_the_one_of_the_code() -> None:
-    assert rows("Configuration") == [[name, default, meaning] for name, default, meaning in VARIABLES]
+    assert rows("Configuration") == [list(row) for row in VARIABLES]
+    deploy = (FOLDER / "deploy/README.md").read_text(encoding="utf-8")
+    assert rows("What few ever change", deploy) == [list(row) for row in RARE_VARIABLES]
 
 
 def test_the_table_of_commands_is_the_one_of_the_command_line() -> None:

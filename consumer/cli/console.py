@@ -8,7 +8,7 @@ from consumer.cli.context import assembly
 from consumer.cli.failure import FAILED, UNREACHABLE, Failure
 from consumer.console import ConsoleServer
 from consumer.operations.logs import configure_logs
-from consumer.operations.readiness import look_at_database
+from consumer.operations.readiness import look_at_database, look_at_server
 
 
 @click.command()
@@ -20,9 +20,10 @@ def console() -> None:
     """
     with assembly() as parts:
         configure_logs(os.environ)
-        verdict = look_at_database(parts.configuration.require_database())
-        if not verdict.ready:
-            raise Failure(verdict.reason, FAILED if verdict.hopeless else UNREACHABLE)
+        for look in (look_at_server, look_at_database):
+            verdict = look(parts.configuration.require_database())
+            if not verdict.ready:
+                raise Failure(verdict.reason, FAILED if verdict.hopeless else UNREACHABLE)
         server = ConsoleServer(parts)
         click.echo(f"The console is at {server.addresses.public}", err=True)
         server.serve_until_signalled()

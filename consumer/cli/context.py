@@ -7,13 +7,19 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, TypeVar
 
 import click
+from psycopg import Connection
+from psycopg.rows import TupleRow
 
 from consumer.configuration import Configuration, read_configuration
+from consumer.database import check_server
 from consumer.operations.assembly import Assembly
+from consumer.operations.connections import ThreadConnections
 from consumer.operations.logs import LIBRDKAFKA_LOGGERS, configure_logs
+from consumer.projection import ProjectionSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,9 +40,50 @@ def configuration() -> Configuration:
     return read_configuration(os.environ)
 
 
+class CommandAssembly(Assembly):
+    """The parts of one command, which sees before its first connection that it can work on this database.
+
+    Reading is possible on a standby as well; what can't be written says so itself.
+    """
+
+    _is_checked = False
+
+    def connect(self, name: str) -> Connection[TupleRow]:
+        """Open a connection of the caller's own.
+
+        Raises:
+            UnsupportedServerError: the service can't work on this database.
+            psycopg.OperationalError: the database can't be reached.
+        """
+        self.check_database()
+        return super().connect(name)
+
+    @cached_property
+    def connections(self) -> ThreadConnections:
+        """Where the Xero client and the tokens borrow connections."""
+        self.check_database()
+        return super().connections
+
+    def projection_settings(self) -> ProjectionSettings:
+        """Return what the projection is told from outside."""
+        self.check_database()
+        return super().projection_settings()
+
+    def check_database(self) -> None:
+        """See, once, that the service can work on this database.
+
+        Raises:
+            UnsupportedServerError: it can't.
+            psycopg.OperationalError: the database can't be reached.
+        """
+        if not self._is_checked:
+            check_server(self.configuration.require_database())
+            self._is_checked = True
+
+
 def assembly() -> Assembly:
     """Return the parts of the service, by the environment."""
-    return Assembly(configuration())
+    return CommandAssembly(configuration())
 
 
 def actor_option(command: F) -> F:

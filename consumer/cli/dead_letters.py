@@ -1,7 +1,7 @@
 """`dead-letters`: events that could not be used."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import click
@@ -22,15 +22,14 @@ from consumer.operations.dead_letters import (
     open_letters_between,
     replay_dead_letters,
 )
-from consumer.operations.kafka import publish
+from consumer.operations.kafka import NotDeliveredError
+from consumer.operations.replay import LetterSender
 from consumer.operations.skipping import Survey, find_stop, skip, survey
 from consumer.orders import ImpossibleEventError
 from consumer.projection import Span
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Fewer than an open transaction may wait for Kafka.
-_PAGE = 500
 # What Postgres can count to.
 _ID = click.IntRange(1, 2**63 - 1)
 _OFFSET = click.IntRange(0, 2**63 - 1)
@@ -119,28 +118,47 @@ def show(*, letter_id: int, with_data: bool, as_json: bool) -> None:
 @click.argument("letter_ids", type=_ID, nargs=-1, metavar="ID...")
 @_between
 @click.option("--all", "every", is_flag=True, help="All open ones.")
+@click.option("--again", is_flag=True, help="Also those of the ids that were replayed before.")
 @as_json
 @actor_option
-def replay(*, letter_ids: tuple[int, ...], between: Between | None, every: bool, as_json: bool, actor: str) -> None:
+def replay(
+    *, letter_ids: tuple[int, ...], between: Between | None, every: bool, again: bool, as_json: bool, actor: str
+) -> None:
     """Publish dead letters to their topic again, byte for byte, after what was wrong has been mended.
 
-    One that still can't be used becomes a new dead letter. --json prints one document.
+    Each is marked as it goes, and one that Kafka refuses keeps no other back. One that still can't be used becomes a
+    new dead letter. --json prints one document.
     """
     if [bool(letter_ids), between is not None, every].count(True) != 1:
         raise click.UsageError("Give the ids of dead letters, or --partition with --from and --to, or --all.")
+    if again and not letter_ids:
+        raise click.UsageError("--again is for ids: it would send everything else that ever went wrong.")
     with assembly() as parts, parts.connect("dead-letters") as connection:
-        wanted = _wanted(parts, connection, letter_ids, between)
+        wanted = list(dict.fromkeys(_wanted(parts, connection, letter_ids, between)))
         if every:
             wanted = [row.id for row in list_dead_letters(connection, limit=1_000_000)][::-1]
-        replayed: list[int] = []
-        for start in range(0, len(wanted), _PAGE):
-            replayed += replay_dead_letters(
-                connection,
-                wanted[start : start + _PAGE],
-                lambda messages: publish(parts.configuration, messages),
-                actor=actor,
-            )
-    _tell("replayed", wanted, replayed, as_json=as_json)
+        _replay(parts, connection, wanted, again=again, as_json=as_json, actor=actor)
+
+
+def _replay(
+    parts: Assembly, connection: Connection[Any], wanted: list[int], *, again: bool, as_json: bool, actor: str
+) -> None:
+    outcomes: dict[int, str | None] = {}
+    stopped: NotDeliveredError | None = None
+    with LetterSender(parts.configuration) as sender:
+        try:
+            for letter in replay_dead_letters(connection, wanted, sender.send, actor=actor, again=again):
+                outcomes[letter.letter_id] = letter.refusal
+        except NotDeliveredError as error:
+            # What is on its way is marked; the rest is open.
+            stopped = error
+    replayed = [letter_id for letter_id, refusal in outcomes.items() if refusal is None]
+    refused = {letter_id: refusal for letter_id, refusal in outcomes.items() if refusal is not None}
+    if stopped is not None:
+        if as_json:
+            print_json({"replayed": replayed, "not_open": [], "refused": _listed(refused)})
+        raise NotDeliveredError(f"{len(replayed)} of {len(wanted)} dead letters replayed, then {stopped}") from stopped
+    _tell("replayed", wanted, replayed, as_json=as_json, refused=refused)
 
 
 @dead_letters.command()
@@ -227,14 +245,23 @@ def _wanted(
     return open_letters_between(connection, Span(parts.configuration.topics.orders, *between))
 
 
-def _tell(what: str, wanted: list[int], done: list[int], *, as_json: bool) -> None:
-    left = sorted(set(wanted) - set(done))
+def _tell(
+    what: str, wanted: list[int], done: list[int], *, as_json: bool, refused: Mapping[int, str] | None = None
+) -> None:
+    left = sorted(set(wanted) - set(done) - set(refused or ()))
     if as_json:
-        print_json({what: done, "not_open": left})
+        print_json({what: done, "not_open": left, **({} if refused is None else {"refused": _listed(refused)})})
     else:
         click.echo(f"{len(done)} dead letters {what}.")
+    faults = [f"Dead letter {letter_id} stays open: {reason}." for letter_id, reason in (refused or {}).items()]
     if left:
-        raise Failure(f"Not open, or not there: {', '.join(map(str, left))}.")
+        faults.append(f"Not open, or not there: {', '.join(map(str, left))}.")
+    if faults:
+        raise Failure("\n".join(faults))
+
+
+def _listed(refused: Mapping[int, str]) -> list[dict[str, Any]]:
+    return [{"id": letter_id, "reason": reason} for letter_id, reason in refused.items()]
 
 
 def _place(row: DeadLetterRow) -> str:

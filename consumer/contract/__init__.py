@@ -8,9 +8,13 @@ from consumer.contract.json_lines import JsonEventError, event_from_json, event_
 from consumer.contract.message_decoder import MessageDecoder
 from consumer.contract.messages import DeadLetter, Header, RetryRequest, SyncLogResult
 from consumer.contract.registry import Registry
+from consumer.contract.registry_access import RegistryAccess, RegistryAccessError
 from consumer.contract.schemas import SchemaFolderError, Schemas, schema_fingerprint
+from consumer.contract.wire import MESSAGE_BYTES_MAX, PUBLISHED_BYTES_MAX
 
 __all__ = [
+    "MESSAGE_BYTES_MAX",
+    "PUBLISHED_BYTES_MAX",
     "DeadLetter",
     "Decoder",
     "Encoder",
@@ -19,6 +23,8 @@ __all__ = [
     "JsonEventError",
     "MessageDecoder",
     "Registry",
+    "RegistryAccess",
+    "RegistryAccessError",
     "RegistryUnavailableError",
     "RetryRequest",
     "SchemaFolderError",

@@ -16,7 +16,7 @@ from consumer.contract.errors import UndecodableError
 from consumer.contract.messages import Message, RetryRequest
 from consumer.contract.registry import Registry
 from consumer.contract.schemas import Schemas, inline
-from consumer.contract.wire import MESSAGE_BYTES_MAX, read_frame
+from consumer.contract.wire import MESSAGE_BYTES_MAX, PUBLISHED_BYTES_MAX, read_frame
 
 M = TypeVar("M", bound=Message)
 # What fastavro raises for bytes that don't fit the schema.
@@ -41,7 +41,7 @@ class MessageDecoder:
             UndecodableError: it can't be read.
             RegistryUnavailableError: its schema can't be had at present.
         """
-        frame = read_frame(value)
+        frame = read_frame(value, PUBLISHED_BYTES_MAX)
         writer, definitions = find_writer(frame, self._schemas, self._registry)
         inline(writer, definitions)
         source = BytesIO(frame.value)

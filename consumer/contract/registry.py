@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from consumer.contract import registry_faults as faults
 from consumer.contract.errors import RegistryUnavailableError, UndecodableError
 from consumer.contract.patience import WAIT_SECONDS, Patience
+from consumer.contract.registry_access import RegistryAccess
 from consumer.contract.schemas import AvroSchema, full_name
 
 if TYPE_CHECKING:
@@ -16,14 +17,15 @@ _TIMEOUT_SECONDS = 5
 
 
 class Registry:
-    """A client of the registry at `url`. Safe to share between threads."""
+    """A client of the registry at `url`, who comes as `access` says. Safe to share between threads."""
 
-    def __init__(self, url: str, patience: Patience | None = None) -> None:
+    def __init__(self, url: str, access: RegistryAccess | None = None, patience: Patience | None = None) -> None:
         # Imported here: without a registry its HTTP stack would cost every process 20 MB and half a second.
         from confluent_kafka.schema_registry import SchemaRegistryClient  # noqa: PLC0415 -- see the line above
 
         self._url = url
-        self._client = SchemaRegistryClient({"url": url, "timeout": _TIMEOUT_SECONDS, "max.retries": 0})
+        properties = {} if access is None else access.properties()
+        self._client = SchemaRegistryClient({"url": url, "timeout": _TIMEOUT_SECONDS, "max.retries": 0, **properties})
         self._patience = patience or Patience()
         self._ids: dict[tuple[str, str], int] = {}
 

@@ -11,6 +11,9 @@ CONFLUENT_BYTES = 5
 SINGLE_OBJECT_BYTES = 10
 # Kafka's own default for the largest message: what is larger was never meant to come this way.
 MESSAGE_BYTES_MAX = 1024 * 1024
+# As large as the largest of the service's own messages is: a dead letter has an event of any allowed size, and the
+# reason beside it. Its topic takes as much (deploy/topics/topics.toml); of other topics, the brokers refuse more.
+PUBLISHED_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
 
 
 class Frame(NamedTuple):
@@ -26,7 +29,7 @@ class Frame(NamedTuple):
         return self.value[: self.start]
 
 
-def read_frame(value: bytes | None) -> Frame:
+def read_frame(value: bytes | None, bytes_max: int = MESSAGE_BYTES_MAX) -> Frame:
     """Tell the framing of `value` by its first byte.
 
     Raises:
@@ -34,9 +37,9 @@ def read_frame(value: bytes | None) -> Frame:
     """
     if not value:
         raise UndecodableError("The message has no value. Events are never deleted: publish a change instead.")
-    if len(value) > MESSAGE_BYTES_MAX:
+    if len(value) > bytes_max:
         raise UndecodableError(
-            f"The message has {len(value)} bytes; at most {MESSAGE_BYTES_MAX} are allowed. Shorten its texts."
+            f"The message has {len(value)} bytes; at most {bytes_max} are allowed. Shorten its texts."
         )
     if value[0] == CONFLUENT:
         if len(value) < CONFLUENT_BYTES:

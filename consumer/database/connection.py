@@ -4,6 +4,8 @@ import psycopg
 from psycopg import Connection, errors
 from psycopg.rows import TupleRow
 
+from consumer.database.queries import load_queries
+
 # A worker frozen inside a transaction (SIGSTOP, a stalled disk) must not hold its row locks for ever: others wait
 # for a claim at most this long.
 IDLE_IN_TRANSACTION_SECONDS = 15
@@ -15,6 +17,16 @@ CONNECT_SECONDS = 5
 # Bytes sent and not acknowledged for this long: the server or the network is gone.
 TCP_USER_TIMEOUT_MS = 10_000
 
+# Whatever the client's environment, the role or the database says: months and days are those of UTC.
+_TIME_ZONE = "UTC"
+
+_SESSION = {
+    "idle_in_transaction": f"{IDLE_IN_TRANSACTION_SECONDS}s",
+    "statement": f"{STATEMENT_SECONDS}s",
+    "lock": f"{LOCK_SECONDS}s",
+    "time_zone": _TIME_ZONE,
+}
+_QUERIES = load_queries(__file__, "connection.sql")
 _OUTAGE_CLASSES = ("08", "53", "57", "58")
 
 
@@ -24,9 +36,26 @@ def connect(url: str, *, name: str, autocommit: bool = True) -> Connection[Tuple
     Raises:
         psycopg.OperationalError: the database can't be reached; `is_outage` says True of it.
     """
+    connection = open_plain(url, name=name)
+    try:
+        # Not as options of the connection: a pooler between drops those without a word, and PGTZ overrules them.
+        connection.execute(_QUERIES["set"], _SESSION)
+        connection.autocommit = autocommit
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_plain(url: str, *, name: str) -> Connection[TupleRow]:
+    """Open a connection in autocommit as `connect` does, and leave nothing behind in its session.
+
+    Raises:
+        psycopg.OperationalError: the database can't be reached.
+    """
     return psycopg.connect(
         url,
-        autocommit=autocommit,
+        autocommit=True,
         application_name=f"hearlink-xero {name}",
         connect_timeout=CONNECT_SECONDS,
         tcp_user_timeout=TCP_USER_TIMEOUT_MS,
@@ -34,12 +63,6 @@ def connect(url: str, *, name: str, autocommit: bool = True) -> Connection[Tuple
         keepalives_idle=10,
         keepalives_interval=3,
         keepalives_count=3,
-        options=(
-            f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS}s"
-            f" -c statement_timeout={STATEMENT_SECONDS}s"
-            f" -c lock_timeout={LOCK_SECONDS}s"
-            " -c timezone=UTC"
-        ),
     )
 
 

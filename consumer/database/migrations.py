@@ -8,6 +8,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from consumer.database.connection import connect
+from consumer.database.server import UnsupportedServerError, check_server, why_read_only
 from consumer.resources import sql_folder
 
 # Any fixed number: the advisory lock under which migrations run, so that ten starting pods migrate once.
@@ -37,10 +38,15 @@ def migrate(url: str) -> list[str]:
 
     Raises:
         MigrationError: a file that was applied has changed since.
+        UnsupportedServerError: the service can't work on such a server, or nothing can be written there now.
         psycopg.Error: the database refused; the failed migration is rolled back, earlier ones stay.
     """
+    check_server(url)
     applied = []
     with connect(url, name="migrate") as connection:
+        reason = why_read_only(connection)
+        if reason is not None:
+            raise UnsupportedServerError(reason)
         connection.execute("set lock_timeout = '60s'")
         # An index on a large table takes its time.
         connection.execute("set statement_timeout = 0")

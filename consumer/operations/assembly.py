@@ -66,7 +66,7 @@ class Assembly:
     def schema_registry(self) -> Registry | None:
         """The schema registry, where one is configured."""
         url = self.configuration.schema_registry_url
-        return None if url is None else Registry(url)
+        return None if url is None else Registry(url, self.configuration.schema_registry_access)
 
     @cached_property
     def encoder(self) -> Encoder:

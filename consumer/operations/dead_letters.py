@@ -1,9 +1,9 @@
 """Events that could not be used: looked at, sent once more after a fix, or dropped with a reason."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from psycopg import Connection
@@ -44,6 +44,13 @@ class DeadLetterData(DeadLetterRow, frozen=True, kw_only=True):
     headers: list[dict[str, str | None]]
 
 
+class Replayed(NamedTuple):
+    """A letter that was sent again, or why the brokers refuse it."""
+
+    letter_id: int
+    refusal: str | None
+
+
 def list_dead_letters(
     connection: Connection[Any],
     *,
@@ -75,25 +82,28 @@ def load_dead_letter(connection: Connection[Any], letter_id: int) -> DeadLetterD
 def replay_dead_letters(
     connection: Connection[Any],
     letter_ids: Sequence[int],
-    publish: Callable[[list[OutgoingMessage]], object],
+    send: Callable[[OutgoingMessage], str | None],
     *,
     actor: str,
-) -> list[int]:
-    """Publish the open ones of `letter_ids` to their topics again, byte for byte; return their ids.
+    again: bool = False,
+) -> Iterator[Replayed]:
+    """Publish the open ones of `letter_ids` to their topics again, byte for byte; yield what became of each.
 
-    They are sent before their state is written: who dies between the two may send them twice, which the events'
-    sequence makes harmless. What `publish` raises leaves them open.
+    `send` returns None once a message is acknowledged, or why it is refused; such a letter stays open, and the next one
+    is next. Each is marked before the next is sent: who dies between the two may send that one twice, which its event's
+    sequence makes harmless. What `send` raises ends it. With `again` those that were replayed before are sent as well.
     """
-    with connection.transaction():
-        rows = connection.execute(_QUERIES["take"], {"ids": list(letter_ids)}).fetchall()
-        publish(
-            [
-                # To where it came from: its producer may choose partitions by another rule than we do.
-                OutgoingMessage(topic, key, value, _headers(headers), partition)
-                for _, topic, partition, key, value, headers in rows
-            ]
-        )
-        return _settle(connection, [row[0] for row in rows], "replayed", actor=actor, reason=None)
+    for letter_id in letter_ids:
+        with connection.transaction():
+            row = connection.execute(_QUERIES["take"], {"ids": [letter_id], "again": again}).fetchone()
+            if row is None:
+                continue
+            _, topic, partition, key, value, headers = row
+            # To where it came from: its producer may choose partitions by another rule than we do.
+            refusal = send(OutgoingMessage(topic, key, value, _headers(headers), partition))
+            if refusal is None:
+                _settle(connection, [letter_id], "replayed", actor=actor, reason=None, again=again)
+        yield Replayed(letter_id, refusal)
 
 
 def drop_dead_letters(connection: Connection[Any], letter_ids: Sequence[int], *, actor: str, reason: str) -> list[int]:
@@ -103,10 +113,17 @@ def drop_dead_letters(connection: Connection[Any], letter_ids: Sequence[int], *,
 
 
 def _settle(
-    connection: Connection[Any], letter_ids: Sequence[int], state: str, *, actor: str, reason: str | None
+    connection: Connection[Any],
+    letter_ids: Sequence[int],
+    state: str,
+    *,
+    actor: str,
+    reason: str | None,
+    again: bool = False,
 ) -> list[int]:
     rows = connection.execute(
-        _QUERIES["settle"], {"ids": list(letter_ids), "state": state, "actor": actor, "reason": reason}
+        _QUERIES["settle"],
+        {"ids": list(letter_ids), "state": state, "actor": actor, "reason": reason, "again": again},
     ).fetchall()
     settled = sorted(row[0] for row in rows)
     if settled:

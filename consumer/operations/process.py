@@ -21,7 +21,14 @@ from consumer.operations.health import Health, HttpServer
 from consumer.operations.housekeeping import Housekeeping
 from consumer.operations.kafka import admin_client
 from consumer.operations.logs import error_text
-from consumer.operations.readiness import Role, Verdict, look_at_database, look_at_topics, needed_topics
+from consumer.operations.readiness import (
+    Role,
+    Verdict,
+    look_at_database,
+    look_at_server,
+    look_at_topics,
+    needed_topics,
+)
 from consumer.operations.role_failures import note_role_failure
 from consumer.operations.running import Running
 
@@ -72,7 +79,7 @@ class Process:
         """Run until told to stop; return whether all roles finished in time.
 
         Raises:
-            NotReadyError: the database lacks migrations.
+            NotReadyError: the database lacks migrations, or is none that the service can work on.
             AddressError: HTTP_ADDRESS can't be listened on.
             RoleFailedError: one of the roles could not go on.
         """
@@ -102,6 +109,7 @@ class Process:
     def _await_parts(self) -> None:
         configuration = self._assembly.configuration
         database_url = configuration.require_database()
+        self._await("postgres", lambda: look_at_server(database_url))
         self._await("postgres", lambda: look_at_database(database_url))
         if needed_topics(configuration.topics, self._roles):
             admin = admin_client(configuration)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import psycopg
 
 from consumer.configuration import Topics
-from consumer.database import connect, pending_migrations
+from consumer.database import UnsupportedServerError, check_server, connect, pending_migrations, why_read_only
 from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, see_topics
 from consumer.projection import Admin
 
@@ -31,13 +31,27 @@ class Verdict(NamedTuple):
     hopeless: bool = False
 
 
+def look_at_server(database_url: str) -> Verdict:
+    """Whether the service can work on this Postgres at all, by this address; asked at the start, then it stays so."""
+    try:
+        check_server(database_url)
+    except UnsupportedServerError as error:
+        return Verdict(ready=False, reason=str(error), hopeless=True)
+    except psycopg.OperationalError as error:
+        return _away(error)
+    return Verdict(ready=True)
+
+
 def look_at_database(database_url: str) -> Verdict:
-    """Whether Postgres answers and has all tables."""
+    """Whether Postgres answers, takes writes and has all tables."""
     try:
         with connect(database_url, name="readiness") as connection:
+            read_only = why_read_only(connection)
             missing = pending_migrations(connection)
     except psycopg.OperationalError as error:
-        return Verdict(ready=False, reason=f"Postgres can't be reached ({_first_line(error)}).")
+        return _away(error)
+    if read_only is not None:
+        return Verdict(ready=False, reason=read_only)
     if missing:
         return Verdict(
             ready=False,
@@ -67,5 +81,6 @@ def needed_topics(topics: Topics, roles: Iterable[Role]) -> list[str]:
     return sorted(set(needed))
 
 
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).strip().partition("\n")[0]
+def _away(error: psycopg.Error) -> Verdict:
+    first_line = str(error).strip().partition("\n")[0]
+    return Verdict(ready=False, reason=f"Postgres can't be reached ({first_line}).")

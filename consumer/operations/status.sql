@@ -143,7 +143,9 @@ order by organisation_id
 -- name: tenants
 select
     t.organisation_id, t.tenant_id, t.name, t.connected,
-    extract(epoch from greatest(b.frozen_until - clock_timestamp(), interval '0'))::float8 as frozen_seconds,
+    -- Never frozen is minus infinity, of which Postgres 15 and 16 subtract nothing.
+    extract(epoch from greatest(b.frozen_until, statement_timestamp()) - statement_timestamp())::float8
+        as frozen_seconds,
     nullif(b.frozen_reason, '') as frozen_reason
 from xero_tenant t
 left join xero_budget b using (tenant_id)

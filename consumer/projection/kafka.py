@@ -42,7 +42,10 @@ _CLASSIC: dict[str, Any] = {
     "heartbeat.interval.ms": 500,
 }
 # What of KAFKA_CONFIG concerns every client: how to reach the brokers, and as whom.
-_COMMON = ("sasl.", "ssl.", "security.", "socket.", "broker.", "client.dns", "enable.ssl", "reconnect.", "debug")
+_COMMON = (
+    *("sasl.", "ssl.", "https.", "security.", "enable.ssl", "enable.sasl"),
+    *("socket.", "broker.", "client.dns", "reconnect.", "debug"),
+)
 
 
 def consumer_properties(settings: ProjectionSettings) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from confluent_kafka import Message
 from psycopg import Connection
 
 from consumer import results
-from consumer.contract import DeadLetter, Encoder, check_texts
+from consumer.contract import MESSAGE_BYTES_MAX, DeadLetter, Encoder, check_texts
 from consumer.database import load_queries
 from consumer.database.crash import crash_point
 from consumer.orders import ImpossibleEventError, OrderEvent
@@ -25,9 +25,9 @@ from consumer.projection.metrics import ProjectionMetrics
 _QUERIES = load_queries(__file__, "queries.sql")
 _LOG = structlog.get_logger()
 
-# The dead-letter topic's broker takes messages of 1 MiB as the orders' does; with the rest of the record around it, a
-# value of nearly that size would be refused. The table has the bytes in any case.
-_LETTER_VALUE_BYTES_MAX = 900 * 1024
+# A message of the size that the contract allows travels whole; the dead-letter topic takes twice that, for what stands
+# around it. The table has the bytes in any case.
+_LETTER_VALUE_BYTES_MAX = MESSAGE_BYTES_MAX
 # SQLSTATE classes of data that Postgres refuses: data exception, constraint violation, a limit of the program.
 _REFUSAL_CLASSES = ("22", "23", "54")
 

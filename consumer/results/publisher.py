@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from consumer.contract import PUBLISHED_BYTES_MAX
 from consumer.database import crash_point
 
 # What the broker, or librdkafka for it, says of a message that no repetition makes acceptable.
@@ -56,7 +57,7 @@ def producer_settings(bootstrap_servers: str, further: Mapping[str, Any]) -> dic
         "linger.ms": 5,
         "batch.num.messages": 1000,
         "compression.type": "none",
-        "message.max.bytes": 1_000_000,
+        "message.max.bytes": PUBLISHED_BYTES_MAX,
         "queue.buffering.max.messages": 100_000,
         "queue.buffering.max.kbytes": 65_536,
         # The partition that Kafka's Java clients choose, so that other producers can share the topic.

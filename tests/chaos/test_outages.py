@@ -19,6 +19,7 @@ from consumer.sandbox.xero import XeroSimulator
 from tests.chaos.arena import Arena, Worker, wait_until
 from tests.chaos.conftest import CLINICS, QUICK_GROUP
 from tests.chaos.histories import make_history
+from tests.fixtures import postgres_versions
 from tests.fixtures.proxy import TcpProxy
 
 pytestmark = pytest.mark.timeout(240)
@@ -28,7 +29,9 @@ _CONNECTIONS = 40
 
 @pytest.fixture(scope="module")
 def small_server() -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(settings={"max_connections": str(_CONNECTIONS)}) as server:
+    with EmbeddedPostgres(
+        settings={"max_connections": str(_CONNECTIONS)}, installation=postgres_versions.chosen()
+    ) as server:
         yield server
 
 

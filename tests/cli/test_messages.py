@@ -133,7 +133,7 @@ def test_dead_letters_are_shown_without_data_and_replayed_where_they_came_from(o
     assert shown["headers"] == [{"name": "trace", "value": "AQ=="}]
 
     answer = office.expect("dead-letters", "replay", str(row["id"]), "--actor", "operator", "--json")
-    assert answer.json == {"replayed": [row["id"]], "not_open": []}
+    assert answer.json == {"replayed": [row["id"]], "not_open": [], "refused": []}
     office.wait_until_quiet()
     again, first = office.expect("dead-letters", "list", "--order", "dead-1", "--state", "all", "--json").json
     assert (first["state"], first["state_actor"]) == ("replayed", "operator")

@@ -139,7 +139,7 @@ def test_an_unknown_id_is_waited_for_and_then_concerns_its_message(
     body = {"message": "not found"} if code is None else {"error_code": code, "message": "not found"}
     registry.refusals["GET", "/schemas/ids/77"] = (404, json.dumps(body).encode())
     now = [100.0]
-    decoder = Decoder(schemas, Registry(registry.url, Patience(lambda: now[0])))
+    decoder = Decoder(schemas, Registry(registry.url, patience=Patience(lambda: now[0])))
     for seconds in (0.0, 2.0, WAIT_SECONDS - 0.1):
         now[0] = 100.0 + seconds
         with pytest.raises(RegistryUnavailableError, match="schema id 77 yet; it is asked again"):

@@ -13,17 +13,19 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from consumer.configuration import CONSOLE_VARIABLES, VARIABLES, read_configuration
+from consumer.configuration import ALL_VARIABLES, read_configuration
 from consumer.operations.logs import LOG_VARIABLES
 from consumer.operations.process import STOP_SECONDS
 from consumer.operations.topic_declarations import declared_topics
 from tests.deploy.test_monitoring import existing_names
 
 _BIN = Path(sys.executable).parent
-_KNOWN_VARIABLES = {name for name, _, _ in (*VARIABLES, *CONSOLE_VARIABLES, *LOG_VARIABLES)}
+_KNOWN_VARIABLES = {name for name, _, _ in (*ALL_VARIABLES, *LOG_VARIABLES)}
 _SECRETS = {
     "DATABASE_URL",
     "KAFKA_CONFIG",
+    "SCHEMA_REGISTRY_PASSWORD",
+    "SCHEMA_REGISTRY_TOKEN",
     "XERO_CLIENT_ID",
     "XERO_CLIENT_SECRET",
     "TOKEN_ENCRYPTION_KEYS",
@@ -200,7 +202,9 @@ def test_deployments_are_probed_spread_and_stopped_gracefully(manifests: list[di
     assert roles == {"projection", "push", "relay"}
 
 
-def test_secrets_are_named_and_never_written(manifests: list[dict[str, Any]]) -> None:
+def test_secrets_are_named_and_never_written(manifests: list[dict[str, Any]], deploy: Path) -> None:
+    text = (deploy / "kubernetes/base/configuration.yaml").read_text()
+    assert [name for name in _SECRETS if name not in text] == []
     assert not list(of_kind(manifests, "Secret"))
     for configuration in of_kind(manifests, "ConfigMap"):
         assert set(configuration["data"]) <= _KNOWN_VARIABLES - _SECRETS

@@ -2,8 +2,10 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
 from consumer.configuration import read_configuration
+from consumer.contract import MESSAGE_BYTES_MAX, PUBLISHED_BYTES_MAX
 from consumer.operations.kafka import admin_client, ensure_topics
 from consumer.operations.topic_declarations import declared_topics
+from consumer.results import producer_settings
 from tests.fixtures.kafka import ApacheKafka
 
 
@@ -44,3 +46,13 @@ def test_orders_are_kept_for_ever_and_nothing_is_compacted() -> None:
     assert {topic.config["cleanup.policy"] for topic in declared} == {"delete"}
     # The doorbell of an order lies where the order lies.
     assert declared[0].partitions == declared[1].partitions
+
+
+def test_what_the_contract_takes_fits_through_client_and_topics() -> None:
+    orders, retry, sync_log, dead_letter = declared_topics(read_configuration({}).topics)
+    client = producer_settings("", {})["message.max.bytes"]
+    # The largest event, with its key and headers; and the letter of it, with the reason.
+    assert MESSAGE_BYTES_MAX < int(orders.config["max.message.bytes"]) <= client
+    assert 2 * MESSAGE_BYTES_MAX <= int(dead_letter.config["max.message.bytes"]) == client == PUBLISHED_BYTES_MAX
+    # Their messages are small: the brokers' own limit does.
+    assert "max.message.bytes" not in {*retry.config, *sync_log.config}

@@ -3,7 +3,9 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from consumer.database import connect
 from consumer.operations.dead_letters import (
+    Replayed,
     drop_dead_letters,
     list_dead_letters,
     load_dead_letter,
@@ -37,18 +39,53 @@ def bury(connection: Connection[Any], offset: int, **columns: Any) -> int:
 def test_a_replay_sends_the_same_bytes_to_the_same_place_once(connection: Connection[Any]) -> None:
     first, second = bury(connection, 1), bury(connection, 2, headers="[]")
     sent: list[OutgoingMessage] = []
-    assert replay_dead_letters(connection, [second, first], sent.extend, actor="operator") == [first, second]
+    replayed = list(replay_dead_letters(connection, [first, second], sent.append, actor="operator"))
+    assert replayed == [Replayed(first, None), Replayed(second, None)]
     assert sent == [
         OutgoingMessage("orders", b"order-1", b"\x00bytes", (("mark", b"\x01"), ("empty", None)), 3),
         OutgoingMessage("orders", b"order-1", b"\x00bytes", (), 3),
     ]
-    assert replay_dead_letters(connection, [first], sent.extend, actor="operator") == []
+    assert list(replay_dead_letters(connection, [first], sent.append, actor="operator")) == []
     assert len(sent) == 2
     assert list_dead_letters(connection) == []
     (row, _) = list_dead_letters(connection, state="replayed")
     assert row.state_actor == "operator"
-    audited = connection.execute("select organisation_id, action, actor, detail from audit").fetchall()
-    assert audited == [("org-1", "dead_letters_replayed", "operator", {"ids": [first, second], "reason": None})]
+    audited = connection.execute("select organisation_id, action, actor, detail from audit order by id").fetchall()
+    assert audited == [
+        ("org-1", "dead_letters_replayed", "operator", {"ids": [letter_id], "reason": None})
+        for letter_id in (first, second)
+    ]
+
+
+def test_a_letter_is_sent_once_more_where_that_is_asked_for(connection: Connection[Any]) -> None:
+    letter_id, dropped = bury(connection, 1), bury(connection, 2)
+    drop_dead_letters(connection, [dropped], actor="operator", reason="a test")
+    sent: list[OutgoingMessage] = []
+    for _ in range(2):
+        again = replay_dead_letters(connection, [letter_id, dropped], sent.append, actor="operator", again=True)
+        assert list(again) == [Replayed(letter_id, None)]
+    assert len(sent) == 2
+
+
+def test_one_that_is_refused_stays_open_and_keeps_no_other_back(connection: Connection[Any]) -> None:
+    ids = [bury(connection, number, value=b"x" * number) for number in (1, 2, 3)]
+    replayed = replay_dead_letters(
+        connection, ids, lambda message: "too large" if message.value == b"xx" else None, actor="operator"
+    )
+    assert [outcome.refusal for outcome in replayed] == [None, "too large", None]
+    assert [row.id for row in list_dead_letters(connection)] == [ids[1]]
+
+
+def test_each_is_marked_before_the_next_is_sent(connection: Connection[Any], database_url: str) -> None:
+    ids = [bury(connection, number) for number in (1, 2, 3)]
+    seen: list[list[int]] = []
+
+    def look(_message: OutgoingMessage) -> None:
+        with connect(database_url, name="test") as other:
+            seen.append([row.id for row in list_dead_letters(other, state="replayed")][::-1])
+
+    assert len(list(replay_dead_letters(connection, ids, look, actor="operator"))) == 3
+    assert seen == [[], ids[:1], ids[:2]]
 
 
 def test_each_organisation_has_what_became_of_its_own_letters_on_record(connection: Connection[Any]) -> None:
@@ -65,11 +102,11 @@ def test_each_organisation_has_what_became_of_its_own_letters_on_record(connecti
 def test_what_kafka_does_not_take_stays_open(connection: Connection[Any]) -> None:
     letter_id = bury(connection, 1)
 
-    def refuse(_messages: list[OutgoingMessage]) -> None:
+    def fail(_message: OutgoingMessage) -> None:
         raise NotDeliveredError("no")
 
     with pytest.raises(NotDeliveredError):
-        replay_dead_letters(connection, [letter_id], refuse, actor="operator")
+        list(replay_dead_letters(connection, [letter_id], fail, actor="operator"))
     assert [row.id for row in list_dead_letters(connection)] == [letter_id]
     assert connection.execute("select count(*) from audit").fetchone() == (0,)
 

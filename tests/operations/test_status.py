@@ -61,13 +61,20 @@ def test_due_orders_of_a_tenant_that_rests_wait_but_a_person_uses_the_reserve(co
 def test_due_orders_of_a_frozen_or_lost_tenant_wait(connection: Connection[Any]) -> None:
     insert_organisation(connection)
     insert_order(connection, "order-1", "-1 minute", priority=0)
-    insert(connection, "xero_budget", tenant_id=TENANT, frozen_until="infinity", frozen_reason="day")
+    insert(connection, "xero_budget", tenant_id=TENANT, frozen_until="2999-01-01", frozen_reason="day")
     assert groups(read_gauges(connection)) == {(TENANT, "waiting", "limit"): 1}
     connection.execute("update xero_tenant set connected = false")
     assert groups(read_gauges(connection)) == {(TENANT, "waiting", "connection"): 1}
     connection.execute("update xero_tenant set connected = true")
     connection.execute("update xero_connection set state = 'disconnected'")
     assert groups(read_gauges(connection)) == {(TENANT, "waiting", "connection"): 1}
+
+
+def test_a_tenant_that_was_called_and_never_frozen_is_not_frozen(connection: Connection[Any]) -> None:
+    insert_organisation(connection)
+    insert(connection, "xero_budget", tenant_id=TENANT)
+    (tenant,) = read_gauges(connection).tenants
+    assert (tenant.frozen_seconds, tenant.frozen_reason) == (0.0, None)
 
 
 def test_orders_that_no_call_can_be_made_for_are_due_under_their_organisation(connection: Connection[Any]) -> None:

@@ -204,7 +204,7 @@ def test_a_message_that_is_too_large_is_set_aside_and_blocks_nothing(
     large = [
         # Refused by the broker, and by the client before it asks the broker.
         OutboxMessage(OutboxTopic.SYNC_LOG, b"order-0", b"x" * 10_000),
-        OutboxMessage(OutboxTopic.SYNC_LOG, b"order-1", b"x" * 2_000_000),
+        OutboxMessage(OutboxTopic.SYNC_LOG, b"order-1", b"x" * 3_000_000),
     ]
     post(connection, [*numbered(50), *large, *numbered(50, start=50)])
     with running(database_url, settings, small) as metrics:
@@ -215,7 +215,7 @@ def test_a_message_that_is_too_large_is_set_aside_and_blocks_nothing(
     assert metrics.set_aside == {OutboxTopic.SYNC_LOG: 2}
     assert set_aside_count(connection) == 2
     rows = connection.execute("select octet_length(value), set_aside_reason from outbox order by id").fetchall()
-    assert [size for size, _ in rows] == [10_000, 2_000_000]
+    assert [size for size, _ in rows] == [10_000, 3_000_000]
     assert all(reason for _, reason in rows)
 
 

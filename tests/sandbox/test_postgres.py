@@ -1,6 +1,5 @@
 import os
 import pwd
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +10,9 @@ import pytest
 from psycopg import errors
 
 from consumer.database import pending_migrations
-from consumer.sandbox import postgres
 from consumer.sandbox.postgres import EmbeddedPostgres
+from consumer.sandbox.postgres_installation import PostgresInstallation
+from tests.fixtures import postgres_versions
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = """
@@ -34,14 +34,16 @@ def test_an_empty_database_has_no_tables(empty_database_url: str) -> None:
     assert tables == []
 
 
-def test_the_server_is_postgresql_18_and_speaks_utf_8_and_utc(postgres_server: EmbeddedPostgres) -> None:
+def test_the_server_is_of_the_version_that_was_asked_for_and_speaks_utf_8_and_utc(
+    postgres_server: EmbeddedPostgres,
+) -> None:
     with psycopg.connect(postgres_server.url) as connection:
         settings = [
             connection.execute("select current_setting(%s)", [name]).fetchone()
             for name in ("server_version_num", "server_encoding", "timezone")
         ]
     version, encoding, timezone = (row[0] for row in settings if row)
-    assert int(version) // 10_000 == 18
+    assert int(version) // 10_000 == postgres_versions.chosen().major_version()
     assert (encoding, timezone) == ("UTF8", "UTC")
 
 
@@ -87,16 +89,14 @@ def test_root_runs_the_server_as_nobody(postgres_server: EmbeddedPostgres) -> No
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start the server as another user")
 def test_root_runs_the_server_from_a_folder_that_is_closed_to_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    package = postgres._installed_package()
-    for name in (package.name, f"{package.name}.libs"):
-        shutil.copytree(package.parent / name, closed / name, symlinks=True)
-    monkeypatch.setattr(postgres, "_installed_package", lambda: closed / package.name)
+    programs = PostgresInstallation.of_package().copy_to(closed)
+    installation = PostgresInstallation(programs, tuple(closed.iterdir()))
 
-    with EmbeddedPostgres() as server, psycopg.connect(server.url) as connection:
+    with EmbeddedPostgres(installation=installation) as server, psycopg.connect(server.url) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
 
 

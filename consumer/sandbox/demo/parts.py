@@ -11,7 +11,7 @@ from typing import Any, Self
 import requests
 from cryptography.fernet import Fernet
 
-from consumer.configuration import CONSOLE_VARIABLES, VARIABLES
+from consumer.configuration import ALL_VARIABLES
 from consumer.sandbox.broker import EmbeddedBroker
 from consumer.sandbox.clinics import TENANT_NAMES
 from consumer.sandbox.postgres import EmbeddedPostgres
@@ -121,7 +121,7 @@ class Parts:
 
     def _environment(self, xero: dict[str, Any]) -> dict[str, str]:
         # What the user's shell has set for another Kafka or Xero must not reach the demo: empty means default.
-        defaults = {name: "" for name, _, _ in (*VARIABLES, *CONSOLE_VARIABLES)}
+        defaults = {name: "" for name, _, _ in ALL_VARIABLES}
         http_port, console_port = free_port(), free_port()
         self.http_url = f"http://127.0.0.1:{http_port}"
         return defaults | {
