@@ -20,7 +20,7 @@ def console() -> None:
     """
     with assembly() as parts:
         configure_logs(os.environ)
-        verdict = look_at_database(parts.configuration.require_database())
+        verdict = look_at_database(parts.configuration.require_database(), for_console=True)
         if not verdict.ready:
             raise Failure(verdict.reason, FAILED if verdict.hopeless else UNREACHABLE)
         server = ConsoleServer(parts)

@@ -9,7 +9,7 @@ from psycopg import errors
 from consumer.cli.failure import FAILED, MISUSED, UNREACHABLE, Failure
 from consumer.configuration import ConfigurationError
 from consumer.contract import JsonEventError, RegistryUnavailableError, SchemaFolderError
-from consumer.database import MigrationError, is_outage
+from consumer.database import MigrationError, MissingRightsError, is_limit, is_outage
 from consumer.operations.health import AddressError
 from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, NotDeliveredError
 from consumer.operations.logs import error_text
@@ -50,6 +50,7 @@ _UNREACHABLE = (
 _FAILED = (
     ForbiddenTopicError,
     MigrationError,
+    MissingRightsError,
     MissingTopicError,
     NoSuchPlaceError,
     NotReadyError,
@@ -98,6 +99,8 @@ def _database(error: psycopg.Error) -> Failure:
         return Failure("The database lacks tables of this version. Run: hearlink-xero migrate", FAILED)
     if isinstance(error, errors.InvalidPassword | errors.InvalidAuthorizationSpecification | errors.InvalidCatalogName):
         return Failure(f"Postgres lets nobody in by DATABASE_URL: {_line(error)}", UNREACHABLE)
+    if is_limit(error):
+        return Failure(_line(error), FAILED)
     if is_outage(error):
         return Failure(f"Postgres can't be reached: {_line(error)}", UNREACHABLE)
     if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import psycopg
 
 from consumer.configuration import Topics
-from consumer.database import connect, pending_migrations
+from consumer.database import connect, describe_rights, foreign_owners, missing_rights, pending_migrations
 from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, see_topics
 from consumer.projection import Admin
 
@@ -31,11 +31,15 @@ class Verdict(NamedTuple):
     hopeless: bool = False
 
 
-def look_at_database(database_url: str) -> Verdict:
-    """Whether Postgres answers and has all tables."""
+def look_at_database(database_url: str, *, for_console: bool = False) -> Verdict:
+    """Whether Postgres answers and has all tables, as our own; for the console also its role, grants and policies."""
     try:
         with connect(database_url, name="readiness") as connection:
-            missing = pending_migrations(connection)
+            # First: of tables of somebody else's nothing more can be read.
+            lacking = foreign_owners(connection)
+            missing = [] if lacking else pending_migrations(connection)
+            if for_console and not missing:
+                lacking = missing_rights(connection)
     except psycopg.OperationalError as error:
         return Verdict(ready=False, reason=f"Postgres can't be reached ({_first_line(error)}).")
     if missing:
@@ -44,6 +48,8 @@ def look_at_database(database_url: str) -> Verdict:
             reason=f"The database lacks {', '.join(missing)}. Run: hearlink-xero migrate",
             hopeless=True,
         )
+    if lacking:
+        return Verdict(ready=False, reason=describe_rights(lacking), hopeless=True)
     return Verdict(ready=True)
 
 
