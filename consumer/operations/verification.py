@@ -181,15 +181,9 @@ class _Look:
 
     def _add(self, further: dict[str, Any], organisation_id: str) -> None:
         known = self._totals.get(organisation_id)
-        summed = {
-            name: value
-            if known is None
-            else str(Decimal(getattr(known, name)) + Decimal(value))
-            if isinstance(value, str)
-            else getattr(known, name) + value
-            for name, value in further.items()
-        }
-        self._totals[organisation_id] = Totals(organisation_id=organisation_id, **summed)
+        if known is not None:
+            further = {name: _sum(getattr(known, name), value) for name, value in further.items()}
+        self._totals[organisation_id] = Totals(organisation_id=organisation_id, **further)
 
     def _comparison(self) -> ListComparison:
         standings = self._standings
@@ -197,3 +191,8 @@ class _Look:
             listed=standings.total() - standings["unlisted"],
             **{name: standings[name] for name in ("equal", "ahead", "behind", "not_arrived", "unlisted")},
         )
+
+
+def _sum(first: Any, second: Any) -> Any:
+    """Add two counts, or two amounts as decimal text."""
+    return str(Decimal(first) + Decimal(second)) if isinstance(second, str) else first + second

@@ -1,7 +1,7 @@
 """How long `verify` takes, without and with HearLink's own list beside: a million orders within a minute.
 
-Options: --orders N (1000000). A fiftieth of them comes first, to show how it grows. The server's processor time is shown
-as well: it is the same on a machine that is busy with other things.
+Options: --orders N (1000000). A fiftieth of them comes first, to show how it grows. The server's processor time is
+shown as well: it is the same on a machine that is busy with other things.
 """
 
 import argparse
