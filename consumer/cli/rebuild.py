@@ -40,8 +40,8 @@ def rebuild(*, swap: bool, reason: str | None, as_json: bool, actor: str) -> Non
         print_json(found)
     else:
         _show(found, swapped=swap)
-    if found.differences and not found.orders:
-        # Another topic's name, or one that retention has emptied: nothing was there to be put in place.
+    if found.differences and not found.orders and not found.begins_at:
+        # Another topic's name: nothing was there to be put in place.
         raise Failure(
             f"{settings.orders_topic} tells of no order at all, and the projection has {len(found.differences)}. "
             "Is it the right topic (ORDERS_TOPIC)? The projection stays as it is.",

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from consumer.console.health import CountRequests
 from consumer.console.openapi import describe_api
 from consumer.console.parts import ConsoleParts
 from consumer.console.refusal import Refusal
@@ -74,6 +75,7 @@ def create_application(assembly: Assembly, public_url: str) -> Starlette:
         routes=_routes(console),
         lifespan=lifespan,
         middleware=[
+            Middleware(CountRequests, count=assembly.metrics.console_answered),
             Middleware(
                 SecurityHeaders,
                 form_origins=[configuration.xero.login_url, *console.sign_in.form_origins],

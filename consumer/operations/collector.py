@@ -43,7 +43,8 @@ class Collector(BaseCollector):
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Name what `collect` yields; asked once, when nothing can be looked up yet."""
         for metric in table.TABLE:
-            if metric.at_scrape:
+            # Whether the console is ready only its own process tells.
+            if metric.at_scrape and metric is not table.CONSOLE_READY:
                 yield _family(metric)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

@@ -7,7 +7,14 @@ from typing import NamedTuple
 import psycopg
 
 from consumer.configuration import Topics
-from consumer.database import connect, describe_rights, foreign_owners, missing_rights, pending_migrations
+from consumer.database import (
+    connect,
+    describe_rights,
+    foreign_owners,
+    is_limit,
+    missing_rights,
+    pending_migrations,
+)
 from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, see_topics
 from consumer.projection import Admin
 
@@ -41,6 +48,8 @@ def look_at_database(database_url: str, *, for_console: bool = False) -> Verdict
             if for_console and not missing:
                 lacking = missing_rights(connection)
     except psycopg.OperationalError as error:
+        if is_limit(error):
+            return Verdict(ready=False, reason=_first_line(error))
         return Verdict(ready=False, reason=f"Postgres can't be reached ({_first_line(error)}).")
     if missing:
         return Verdict(
