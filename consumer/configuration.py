@@ -60,6 +60,7 @@ class ConsoleSettings:
     """The console for finance staff. `url` None = http://localhost and the port of `address`."""
 
     address: tuple[str, int]
+    metrics_address: tuple[str, int]
     url: str | None
     sign_in: SignIn
     secret_key: str | None = field(repr=False)
@@ -184,6 +185,11 @@ REGISTRY_VARIABLES: tuple[tuple[str, str, str], ...] = (
 # Those of the console alone, in the same form: the table of `consumer/console/README.md`.
 CONSOLE_VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("CONSOLE_ADDRESS", "127.0.0.1:8080", "the console's pages; port 0 takes a free one and says which"),
+    (
+        "CONSOLE_METRICS_ADDRESS",
+        "127.0.0.1:0",
+        "the console's metrics and health; port 0 takes a free one and says which",
+    ),
     ("CONSOLE_URL", "", "how browsers reach the console; unset = http://localhost and its port"),
     ("CONSOLE_SIGN_IN", "local", "local (one user, on loopback alone), proxy (by its headers) or oidc"),
     ("CONSOLE_SECRET_KEY", "", "signs sessions, the same in all processes; unset = signed out at each start"),
@@ -277,6 +283,7 @@ def _console(get: Callable[[str], str]) -> ConsoleSettings:
         raise ConfigurationError(f"CONSOLE_SIGN_IN is {chosen!r}; it must be one of {', '.join(SignIn)}.")
     return ConsoleSettings(
         address=read_address("CONSOLE_ADDRESS", get("CONSOLE_ADDRESS")),
+        metrics_address=read_address("CONSOLE_METRICS_ADDRESS", get("CONSOLE_METRICS_ADDRESS")),
         url=_url("CONSOLE_URL", get("CONSOLE_URL")) if get("CONSOLE_URL") else None,
         sign_in=SignIn(chosen),
         secret_key=get("CONSOLE_SECRET_KEY") or None,

@@ -1,6 +1,7 @@
 """Errors of all rooms as one sentence each, with the exit code that tells scripts what kind it is."""
 
 import errno
+from collections.abc import Callable
 
 import psycopg
 from confluent_kafka import KafkaError, KafkaException
@@ -9,7 +10,7 @@ from psycopg import errors
 from consumer.cli.failure import FAILED, MISUSED, UNREACHABLE, Failure
 from consumer.configuration import ConfigurationError
 from consumer.contract import JsonEventError, RegistryUnavailableError, SchemaFolderError
-from consumer.database import MigrationError, UnsupportedServerError, is_outage
+from consumer.database import MigrationError, MissingRightsError, UnsupportedServerError, is_limit, is_outage
 from consumer.operations.health import AddressError
 from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, NotDeliveredError
 from consumer.operations.logs import error_text
@@ -50,6 +51,7 @@ _UNREACHABLE = (
 _FAILED = (
     ForbiddenTopicError,
     MigrationError,
+    MissingRightsError,
     MissingTopicError,
     NoSuchPlaceError,
     NotReadyError,
@@ -94,18 +96,40 @@ def describe(error: Exception) -> Failure:
     )
 
 
-def _database(error: psycopg.Error) -> Failure:
-    if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn):
-        return Failure("The database lacks tables of this version. Run: hearlink-xero migrate", FAILED)
-    if isinstance(error, errors.InvalidPassword | errors.InvalidAuthorizationSpecification | errors.InvalidCatalogName):
-        return Failure(f"Postgres lets nobody in by DATABASE_URL: {_line(error)}", UNREACHABLE)
-    if isinstance(error, errors.ReadOnlySqlTransaction):
-        return Failure(f"The database takes no writes, as a standby does: {_line(error)}", UNREACHABLE)
-    if is_outage(error):
-        return Failure(f"Postgres can't be reached: {_line(error)}", UNREACHABLE)
-    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
+# The first that fits counts: what is told, with Postgres' own line, and the exit code.
+_DATABASE: tuple[tuple[Callable[[psycopg.Error], bool], str, int], ...] = (
+    (
+        lambda error: isinstance(error, errors.UndefinedTable | errors.UndefinedColumn),
+        "The database lacks tables of this version. Run: hearlink-xero migrate",
+        FAILED,
+    ),
+    (
+        lambda error: isinstance(
+            error, errors.InvalidPassword | errors.InvalidAuthorizationSpecification | errors.InvalidCatalogName
+        ),
+        "Postgres lets nobody in by DATABASE_URL: {line}",
+        UNREACHABLE,
+    ),
+    (
+        lambda error: isinstance(error, errors.ReadOnlySqlTransaction),
+        "The database takes no writes, as a standby does: {line}",
+        UNREACHABLE,
+    ),
+    (is_limit, "{line}", FAILED),
+    (is_outage, "Postgres can't be reached: {line}", UNREACHABLE),
+    (
         # The driver quotes what it could not read, and that may be the password.
-        return Failure("DATABASE_URL is no address of a database: postgresql://user:password@host/database", MISUSED)
+        lambda error: isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None,
+        "DATABASE_URL is no address of a database: postgresql://user:password@host/database",
+        MISUSED,
+    ),
+)
+
+
+def _database(error: psycopg.Error) -> Failure:
+    for fits, text, exit_code in _DATABASE:
+        if fits(error):
+            return Failure(text.format(line=_line(error)), exit_code)
     return Failure(f"Postgres refuses: {_line(error)}", FAILED)
 
 

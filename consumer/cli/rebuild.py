@@ -10,7 +10,7 @@ from consumer.cli.failure import FAILED, Failure
 from consumer.cli.output import print_json, print_table
 from consumer.operations.assembly import Assembly
 from consumer.operations.kafka import require_topics
-from consumer.projection.rebuild import Comparison, Rebuild
+from consumer.projection.rebuild import KEPT, Comparison, Rebuild
 
 _SHOWN_ROWS = 50
 
@@ -24,7 +24,8 @@ def rebuild(*, swap: bool, reason: str | None, as_json: bool, actor: str) -> Non
     """Build the projection afresh from the orders topic, beside the living one, and compare.
 
     Ends with 1 where they differ. --swap replaces what differs in one transaction, and lets orders go to Xero whose
-    state was another; orders that the topic doesn't tell of stay as they are. The service may run meanwhile.
+    state was another. Orders of which the topic tells nothing any more, or not all, stay as they are: where its
+    beginning was deleted that is no difference to end with. The service may run meanwhile.
     """
     with assembly() as parts:
         settings = parts.projection_settings()
@@ -39,22 +40,27 @@ def rebuild(*, swap: bool, reason: str | None, as_json: bool, actor: str) -> Non
         print_json(found)
     else:
         _show(found, swapped=swap)
-    if found.differences and not found.orders:
-        # Another topic's name, or one that retention has emptied: nothing was there to be put in place.
+    if found.differences and not found.orders and not found.begins_at:
+        # Another topic's name: nothing was there to be put in place.
         raise Failure(
             f"{settings.orders_topic} tells of no order at all, and the projection has {len(found.differences)}. "
             "Is it the right topic (ORDERS_TOPIC)? The projection stays as it is.",
             FAILED,
         )
-    if found.differences and not swap:
-        advice = "--swap puts the rebuilt ones in place."
-        if all(difference.kind == "extra" for difference in found.differences):
-            advice = "The topic doesn't tell of them, so --swap would leave them as they are."
-        raise Failure(f"{len(found.differences)} orders differ. {advice}", FAILED)
+    different = len(found.differences) - found.kept
+    if swap or (found.begins_at and not different):
+        return
+    if different:
+        raise Failure(f"{different} orders differ. --swap puts the rebuilt ones in place.", FAILED)
+    if found.differences:
+        raise Failure(
+            f"{found.kept} orders differ. The topic doesn't tell all of them, so --swap would leave them as they are.",
+            FAILED,
+        )
 
 
 def _record(parts: Assembly, found: Comparison, *, actor: str, reason: str | None) -> None:
-    replaced = [difference.order_id for difference in found.differences if difference.kind != "extra"]
+    replaced = [difference.order_id for difference in found.differences if difference.kind not in KEPT]
     with parts.connect("rebuild") as connection, connection.transaction():
         record_act(connection, "rebuild", actor=actor, replaced=found.replaced, made_due=found.made_due, reason=reason)
         record_orders(
@@ -69,6 +75,10 @@ def _progress(read: int, total: int) -> None:
 
 def _show(found: Comparison, *, swapped: bool) -> None:
     click.echo(f"{found.events} events read, {found.unusable} of them can't be used; {found.orders} orders.")
+    for partition, offset in found.begins_at.items():
+        click.echo(f"Partition {partition} begins at offset {offset}: what was before is gone.")
+    if found.kept:
+        click.echo(f"The topic no longer tells all of {found.kept} orders (extra, incomplete): they stay as they are.")
     if found.differences:
         print_table(
             "Orders that differ",

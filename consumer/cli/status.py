@@ -3,7 +3,9 @@
 import click
 
 from consumer.cli.context import as_json, assembly
+from consumer.cli.failure import FAILED, Failure
 from consumer.cli.output import console, duration, print_json, print_table, shown
+from consumer.database import describe_rights, foreign_owners
 from consumer.operations.status import Status, TenantStatus, read_status
 
 
@@ -35,6 +37,10 @@ def status(*, as_json: bool) -> None:
     be asked, and lag_reason says why.
     """
     with assembly() as parts, parts.connect("status") as connection:
+        foreign = foreign_owners(connection)
+        if foreign:
+            # Whoever does not own the tables may see no rows, and all would look well.
+            raise Failure(describe_rights(foreign), FAILED)
         found = read_status(connection, parts.configuration, parts.budget)
     if as_json:
         print_json(found)
@@ -61,6 +67,11 @@ def _show(found: Status) -> None:
             ["left behind", found.left_behind, _left_behind(found.left_behind)],
         ],
     )
+    if found.missing_rights:
+        console().print(
+            f"The console can't work: the database lacks {', '.join(found.missing_rights)}. Run: hearlink-xero migrate",
+            markup=False,
+        )
     for connection in found.connections:
         if connection.state != "connected":
             console().print(

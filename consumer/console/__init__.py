@@ -5,6 +5,7 @@
 """
 
 from consumer.console.application import create_application
+from consumer.console.health import ConsoleHealth
 from consumer.console.server import ConsoleServer
 
-__all__ = ["ConsoleServer", "create_application"]
+__all__ = ["ConsoleHealth", "ConsoleServer", "create_application"]

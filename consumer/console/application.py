@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from consumer.console.health import CountRequests
 from consumer.console.openapi import describe_api
 from consumer.console.parts import ConsoleParts
 from consumer.console.refusal import Refusal
@@ -29,9 +30,10 @@ from consumer.console.scope import known_organisations
 from consumer.console.security import CanonicalHost, SecurityHeaders, check_form, csrf_token
 from consumer.console.sign_in import choose_sign_in
 from consumer.console.visit import page_address, require_identity, to_starlette, wants_part
-from consumer.database import is_outage
+from consumer.database import is_limit, is_outage
 from consumer.operations.assembly import Assembly
 from consumer.operations.connections import ThreadConnections
+from consumer.operations.logs import error_text
 
 # As many requests at work at once, and as many connections to Postgres.
 _THREADS = 12
@@ -73,6 +75,7 @@ def create_application(assembly: Assembly, public_url: str) -> Starlette:
         routes=_routes(console),
         lifespan=lifespan,
         middleware=[
+            Middleware(CountRequests, count=assembly.metrics.console_answered),
             Middleware(
                 SecurityHeaders,
                 form_origins=[configuration.xero.login_url, *console.sign_in.form_origins],
@@ -185,6 +188,10 @@ async def _refuse_http(request: Request, error: Exception) -> Response:
 
 async def _refuse_database(request: Request, error: Exception) -> Response:
     assert isinstance(error, psycopg.Error)  # noqa: S101 -- as above
+    if is_limit(error):
+        _LOG.warning("console_limit_reached", path=request.url.path, reason=error_text(error))
+        text = "Nothing was changed. Ask for less at once (a shorter time, one clinic), or try again in a minute."
+        return await _refuse(request, Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The database took too long.", text))
     if not is_outage(error):
         return await _refuse_defect(request, error)
     _LOG.warning("console_database_away", path=request.url.path, reason=str(error).partition("\n")[0])

@@ -4,6 +4,7 @@ import psycopg
 from psycopg import Connection, errors
 from psycopg.rows import TupleRow
 
+from consumer.database.limits import TellingCursor, TellingServerCursor
 from consumer.database.queries import load_queries
 
 # A worker frozen inside a transaction (SIGSTOP, a stalled disk) must not hold its row locks for ever: others wait
@@ -53,9 +54,10 @@ def open_plain(url: str, *, name: str) -> Connection[TupleRow]:
     Raises:
         psycopg.OperationalError: the database can't be reached.
     """
-    return psycopg.connect(
+    connection = psycopg.connect(
         url,
         autocommit=True,
+        cursor_factory=TellingCursor,
         application_name=f"hearlink-xero {name}",
         connect_timeout=CONNECT_SECONDS,
         tcp_user_timeout=TCP_USER_TIMEOUT_MS,
@@ -64,18 +66,29 @@ def open_plain(url: str, *, name: str) -> Connection[TupleRow]:
         keepalives_interval=3,
         keepalives_count=3,
     )
+    connection.server_cursor_factory = TellingServerCursor
+    return connection
+
+
+def is_limit(error: BaseException) -> bool:
+    """Whether a statement or a lock took longer than it may: the database is there, and what was tried was too much.
+
+    Loops try again, as after an outage; people are told what it was.
+    """
+    return isinstance(error, errors.QueryCanceled | errors.LockNotAvailable)
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether `error` means that the database is away, full or restarting, so that waiting is the answer.
+    """Whether `error` means that the database is away, full, restarting or too slow, so that waiting is the answer.
 
-    A wrong statement or wrong data is not an outage: waiting would hide it.
+    `is_limit` tells the last of these from the others. A wrong statement or wrong data is not an outage: waiting would
+    hide it.
     """
     if not isinstance(error, psycopg.Error):
         return False
     if error.sqlstate is None:
         # The connection broke without a word of the server: psycopg then gives no SQLSTATE.
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    if isinstance(error, errors.QueryCanceled | errors.LockNotAvailable | errors.ReadOnlySqlTransaction):
+    if is_limit(error) or isinstance(error, errors.ReadOnlySqlTransaction):
         return True
     return error.sqlstate[:2] in _OUTAGE_CLASSES or error.sqlstate in {"40001", "40P01", "25P03", "55P03"}

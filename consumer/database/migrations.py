@@ -8,6 +8,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from consumer.database.connection import connect
+from consumer.database.rights import mend_rights, require_standing
 from consumer.database.server import UnsupportedServerError, check_server, why_read_only
 from consumer.resources import sql_folder
 
@@ -27,16 +28,25 @@ class MigrationError(Exception):
     """The database's history and the files of `sql/` disagree; nothing was applied. Give up and look."""
 
 
+class Migrated(NamedTuple):
+    """What `migrate` did: the names of the migrations that it applied, and the rights that it put there."""
+
+    applied: list[str]
+    mended: list[str]
+
+
 class _Migration(NamedTuple):
     name: str
     statements: LiteralString
     checksum: str
 
 
-def migrate(url: str) -> list[str]:
-    """Apply the migrations that the database at `url` lacks; return their names in order.
+def migrate(url: str) -> Migrated:
+    """Apply the migrations that the database at `url` lacks, in order, and put back roles, grants and policies.
 
     Raises:
+        MissingRightsError: an administrator must make a role, or give something. Where the role is missing, nothing was
+            applied; else all was.
         MigrationError: a file that was applied has changed since.
         UnsupportedServerError: the service can't work on such a server, or nothing can be written there now.
         psycopg.Error: the database refused; the failed migration is rolled back, earlier ones stay.
@@ -52,6 +62,7 @@ def migrate(url: str) -> list[str]:
         connection.execute("set statement_timeout = 0")
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
         try:
+            require_standing(connection)
             connection.execute(_CREATE)
             for migration in _missing(connection):
                 with connection.transaction():
@@ -61,9 +72,10 @@ def migrate(url: str) -> list[str]:
                         [migration.name, migration.checksum],
                     )
                 applied.append(migration.name)
+            mended = mend_rights(connection)
         finally:
             connection.execute("select pg_advisory_unlock(%s)", [_LOCK])
-    return applied
+    return Migrated(applied, mended)
 
 
 def pending_migrations(connection: Connection[TupleRow]) -> list[str]:

@@ -7,6 +7,16 @@ from typing import LiteralString, cast
 _NAME = re.compile(r"^-- name: (?P<name>[a-z][a-z0-9_]*)\s*$", re.MULTILINE)
 
 
+# What each statement is called, for whoever has only its text: `verification.sql: page`.
+_NAMES: dict[str, list[str]] = {}
+
+
+def statement_name(text: str) -> str | None:
+    """Return what the statement `text` is called in its file; None for one that is in none."""
+    names = _NAMES.get(text)
+    return None if names is None else " or ".join(names)
+
+
 class Queries:
     """The statements of one file, by name: `queries["claim"]`."""
 
@@ -14,6 +24,11 @@ class Queries:
         parts = _NAME.split(path.read_text(encoding="utf-8"))
         self._path = path
         self._statements = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+        for name, statement in self._statements.items():
+            # Two files may hold the same statement.
+            names = _NAMES.setdefault(statement, [])
+            if f"{path.name}: {name}" not in names:
+                names.append(f"{path.name}: {name}")
 
     def __getitem__(self, name: str) -> LiteralString:
         """Return the statement `name`; a name that the file lacks is a KeyError naming both."""

@@ -27,12 +27,12 @@ _LOOKS = 5
 _POOLED = (
     "DATABASE_URL leads to a pooler that gives a connection another session for each transaction (PgBouncer: "
     "pool_mode = transaction or statement). The service holds locks and prepared statements in its sessions. Give it "
-    "Postgres itself, or a pool with pool_mode = session (deploy/postgres.md)."
+    "Postgres itself, or a pool with pool_mode = session (deploy/poolers.md)."
 )
 _UNCLEAN = (
     "DATABASE_URL leads to a pooler that keeps the locks of a connection which is closed: dead processes would hold "
     "their work for ever. Let each connection have a session of its own that is cleaned up after it (PgBouncer: "
-    "pool_mode = session, server_reset_query = DISCARD ALL; deploy/postgres.md)."
+    "pool_mode = session, server_reset_query = DISCARD ALL; deploy/poolers.md)."
 )
 _STANDBY = (
     "The database is a standby, which can only be read. It is waited for until it is promoted; or give DATABASE_URL "

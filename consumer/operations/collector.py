@@ -10,6 +10,7 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector as BaseCollector
 
+from consumer.database import is_limit
 from consumer.operations import metric_table as table
 from consumer.operations.assembly import Assembly
 from consumer.operations.lag_clock import LagClock
@@ -42,7 +43,8 @@ class Collector(BaseCollector):
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Name what `collect` yields; asked once, when nothing can be looked up yet."""
         for metric in table.TABLE:
-            if metric.at_scrape:
+            # Whether the console is ready only its own process tells.
+            if metric.at_scrape and metric is not table.CONSOLE_READY:
                 yield _family(metric)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -74,7 +76,8 @@ class Collector(BaseCollector):
             self._read_at = now
         except psycopg.Error as error:
             self._gauges, self._usage = None, {}
-            _LOG.warning("metrics_without_database", error=type(error).__name__, sqlstate=error.sqlstate)
+            reason = str(error) if is_limit(error) else type(error).__name__
+            _LOG.warning("metrics_without_database", error=reason, sqlstate=error.sqlstate)
 
     def _own(self) -> Iterator[GaugeMetricFamily]:
         projection, pusher = self._running.projection, self._running.pusher

@@ -12,7 +12,7 @@ from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import msgspec
 import structlog
@@ -33,6 +33,19 @@ JOIN_SECONDS = 300.0
 _RECOVERY_SECONDS = 30.0
 
 _LOG = structlog.get_logger()
+
+
+class Probes(Protocol):
+    """What the three paths answer: bytes for Prometheus; whether all is well, and the reasons by part."""
+
+    def metrics(self) -> bytes:
+        """What Prometheus reads."""
+
+    def liveness(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the process is stuck."""
+
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """What is missing."""
 
 
 class Health:
@@ -122,23 +135,23 @@ def _verdict(quiet: float, reason: str) -> dict[str, Any]:
 
 
 class AddressError(Exception):
-    """HTTP_ADDRESS can't be listened on."""
+    """HTTP_ADDRESS, or CONSOLE_METRICS_ADDRESS, can't be listened on."""
 
 
 class HttpServer:
-    """Serves the three paths in a thread while in use as a context manager.
+    """Serves the three paths in a thread while in use as a context manager; `variable` says where the address is set.
 
     Raises:
         AddressError: the address is taken, or not this machine's.
     """
 
-    def __init__(self, address: tuple[str, int], health: Health) -> None:
+    def __init__(self, address: tuple[str, int], health: Probes, *, variable: str = "HTTP_ADDRESS") -> None:
         host, port = address
         try:
             self._server = _Server((host, port), health)
         except OSError as error:
             raise AddressError(
-                f"HTTP_ADDRESS {host}:{port} can't be listened on ({error.strerror}). Port 0 takes a free one."
+                f"{variable} {host}:{port} can't be listened on ({error.strerror}). Port 0 takes a free one."
             ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
         bound_port = self._server.server_address[1]
@@ -162,7 +175,7 @@ class _Server(ThreadingHTTPServer):
     # A probe that hangs must not keep the process from ending.
     block_on_close = False
 
-    def __init__(self, address: tuple[str, int], health: Health) -> None:
+    def __init__(self, address: tuple[str, int], health: Probes) -> None:
         self.health = health
         if ":" in address[0]:
             self.address_family = socket.AF_INET6

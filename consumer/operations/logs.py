@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from consumer.configuration import ConfigurationError
+from consumer.database import LockTimeoutError, StatementTimeoutError
 
 # Variable, default, what it is: as in `consumer.configuration.VARIABLES`.
 LOG_VARIABLES: tuple[tuple[str, str, str], ...] = (
@@ -143,6 +144,9 @@ def describe_exception(error: BaseException) -> str:
 
 def error_text(error: BaseException) -> str:
     """Return what `error` says; Postgres' DETAIL and CONTEXT, which may quote a row, are left out."""
+    if isinstance(error, StatementTimeoutError | LockTimeoutError):
+        # Words of our own, which name the statement.
+        return str(error)
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
         return f"{error.diag.message_primary} (SQLSTATE {error.sqlstate})"
     return str(error).strip()

@@ -254,6 +254,23 @@ ROLE_FAILURES = _shared(
 )
 FROZEN = _shared("frozen_seconds", "seconds", "How long a tenant must still not be called.", "tenant")
 
+# The console
+
+CONSOLE_REQUESTS = _counter(
+    "console_requests_total",
+    "requests",
+    "Requests that the console answered: ok (refusals as well), unavailable (the database), failed (a defect).",
+    "result",
+)
+CONSOLE_REQUEST = _histogram(
+    "console_request_seconds", "seconds", "How long the console took to answer.", _CALL_SECONDS
+)
+CONSOLE_READY = _looked_up(
+    "console_ready",
+    "1 or 0",
+    "0 = tables, roles, grants or policies are missing that the console needs; no value while Postgres is away.",
+)
+
 TABLE: tuple[Metric, ...] = tuple(_table)
 
 

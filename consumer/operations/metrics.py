@@ -17,7 +17,8 @@ from consumer.xero import CallRecord
 
 _ORDER_RESULTS = ("synced", "failed", "waiting", "held", "in_doubt")
 _REASONS = ("database", "broker", "turn")
-_OK, _REDIRECT, _REFUSED, _LIMITED, _SERVER = 200, 300, 400, 429, 500
+_OK, _REDIRECT, _REFUSED, _LIMITED, _SERVER, _UNAVAILABLE = 200, 300, 400, 429, 500, 503
+_CONSOLE_RESULTS = ("ok", "unavailable", "failed")
 
 
 class Metrics:
@@ -168,6 +169,19 @@ class Metrics:
             self.relay_reason = reason
             for known in _REASONS:
                 self._set(table.RELAY_WAITS, int(known == reason), known)
+
+    # The console
+
+    def console_begins(self) -> None:
+        """Begin the console's counts, which only its own process has."""
+        for result in _CONSOLE_RESULTS:
+            self._add(table.CONSOLE_REQUESTS, 0, result)
+
+    def console_answered(self, status: int, seconds: float) -> None:
+        """Count one request, by the status of its answer."""
+        result = "ok" if status < _SERVER else "unavailable" if status == _UNAVAILABLE else "failed"
+        self._add(table.CONSOLE_REQUESTS, 1, result)
+        self._observe(table.CONSOLE_REQUEST, seconds)
 
     # The process
 

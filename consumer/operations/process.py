@@ -16,6 +16,7 @@ import psycopg
 import structlog
 
 from consumer.contract import RegistryUnavailableError
+from consumer.database import missing_rights
 from consumer.operations.assembly import Assembly
 from consumer.operations.health import Health, HttpServer
 from consumer.operations.housekeeping import Housekeeping
@@ -111,10 +112,25 @@ class Process:
         database_url = configuration.require_database()
         self._await("postgres", lambda: look_at_server(database_url))
         self._await("postgres", lambda: look_at_database(database_url))
+        self._tell_missing_rights()
         if needed_topics(configuration.topics, self._roles):
             admin = admin_client(configuration)
             self._await("kafka", lambda: look_at_topics(admin, configuration.topics, self._roles))
         self._await("schema_registry", self._look_at_registry)
+
+    def _tell_missing_rights(self) -> None:
+        """Say what the console lacks: this process works without, and may be the only one whose log is read."""
+        if self._stop.is_set():
+            return
+        try:
+            with self._assembly.connect("rights") as connection:
+                missing = [right.what for right in missing_rights(connection)]
+        except psycopg.Error as error:
+            # It answered a moment ago; the roles wait for it by themselves.
+            _LOG.warning("rights_not_known", reason=error_text(error))
+            return
+        if missing:
+            _LOG.warning("rights_missing", missing=missing, action="the console can't work; run: hearlink-xero migrate")
 
     def _look_at_registry(self) -> Verdict:
         try:

@@ -7,7 +7,17 @@ from typing import NamedTuple
 import psycopg
 
 from consumer.configuration import Topics
-from consumer.database import UnsupportedServerError, check_server, connect, pending_migrations, why_read_only
+from consumer.database import (
+    UnsupportedServerError,
+    check_server,
+    connect,
+    describe_rights,
+    foreign_owners,
+    is_limit,
+    missing_rights,
+    pending_migrations,
+    why_read_only,
+)
 from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, see_topics
 from consumer.projection import Admin
 
@@ -42,12 +52,19 @@ def look_at_server(database_url: str) -> Verdict:
     return Verdict(ready=True)
 
 
-def look_at_database(database_url: str) -> Verdict:
-    """Whether Postgres answers, takes writes and has all tables."""
+def look_at_database(database_url: str, *, for_console: bool = False) -> Verdict:
+    """Whether Postgres answers, takes writes and has all tables, as our own.
+
+    For the console also whether its role, grants and policies are there.
+    """
     try:
         with connect(database_url, name="readiness") as connection:
             read_only = why_read_only(connection)
-            missing = pending_migrations(connection)
+            # First: of tables of somebody else's nothing more can be read.
+            lacking = foreign_owners(connection)
+            missing = [] if lacking else pending_migrations(connection)
+            if for_console and not missing:
+                lacking = missing_rights(connection)
     except psycopg.OperationalError as error:
         return _away(error)
     if read_only is not None:
@@ -58,6 +75,8 @@ def look_at_database(database_url: str) -> Verdict:
             reason=f"The database lacks {', '.join(missing)}. Run: hearlink-xero migrate",
             hopeless=True,
         )
+    if lacking:
+        return Verdict(ready=False, reason=describe_rights(lacking), hopeless=True)
     return Verdict(ready=True)
 
 
@@ -83,4 +102,4 @@ def needed_topics(topics: Topics, roles: Iterable[Role]) -> list[str]:
 
 def _away(error: psycopg.Error) -> Verdict:
     first_line = str(error).strip().partition("\n")[0]
-    return Verdict(ready=False, reason=f"Postgres can't be reached ({first_line}).")
+    return Verdict(ready=False, reason=first_line if is_limit(error) else f"Postgres can't be reached ({first_line}).")

@@ -14,7 +14,7 @@ from psycopg import Connection, IsolationLevel
 from psycopg.rows import class_row, dict_row
 
 from consumer.configuration import Configuration
-from consumer.database import load_queries
+from consumer.database import load_queries, missing_rights
 from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, unread_messages
 from consumer.projection import standing_stops
 from consumer.xero import Budget, BudgetUsage
@@ -175,6 +175,8 @@ class Status(msgspec.Struct, frozen=True):
     tenants: list[TenantStatus]
     # Where too many bad events stopped the service, and it stands still.
     stops: list[BrakeStop]
+    # Roles, grants and policies of the console's that are not there, as a dump leaves them behind.
+    missing_rights: list[str]
 
 
 def read_gauges(connection: Connection[Any]) -> Gauges:
@@ -229,6 +231,7 @@ def read_status(connection: Connection[Any], configuration: Configuration, budge
             BrakeStop(*stop.span, stop.stopped_at, stop.detail)
             for stop in standing_stops(connection, configuration.topics.orders)
         ],
+        missing_rights=[right.what for right in missing_rights(connection)],
     )
 
 

@@ -42,8 +42,15 @@ class RebuildError(ProjectionError):
     """The topic can't be read as a whole, or the rebuilt rows can't be put in place; nothing was changed."""
 
 
+# Kinds of differences that a swap leaves alone.
+KEPT = frozenset({"extra", "incomplete"})
+
+
 class Difference(msgspec.Struct, frozen=True):
-    """One order. `kind`: missing (the living projection lacks it), extra (the topic does), state, or sequence alone."""
+    """One order. `kind`: missing (the living projection lacks it), extra (the topic does), state, or sequence alone.
+
+    incomplete = the topic has lost events of it that the living projection knows. It stays as it is, as extra ones do.
+    """
 
     order_id: str
     kind: str
@@ -52,7 +59,10 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it. `unusable` events are among the dead letters; `made_due` of the `replaced` orders go to Xero."""
+    """What came of it. `unusable` events are among the dead letters; `made_due` of the `replaced` orders go to Xero.
+
+    `begins_at`: the first offset of each partition whose beginning is gone: deleted, or past its retention.
+    """
 
     events: int
     unusable: int
@@ -60,6 +70,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     differences: list[Difference]
     replaced: int = 0
     made_due: int = 0
+    begins_at: dict[int, int] = {}
+
+    @property
+    def kept(self) -> int:
+        """How many of the differences are no fault of the living projection's: the topic has less to tell."""
+        return sum(difference.kind in KEPT for difference in self.differences)
 
 
 class Rebuild:
@@ -76,6 +92,7 @@ class Rebuild:
         self._reader = Reader(decoder, messages, settings.orders_topic)
         self._progress = progress
         self._claims: dict[tuple[str, int], Claim] = {}
+        self._begins_at: dict[int, int] = {}
         self._events = 0
         self._unusable = 0
         self._target = 0
@@ -84,8 +101,7 @@ class Rebuild:
         """Rebuild and compare; with `swap`, put the rebuilt rows in place where they differ.
 
         Raises:
-            RebuildError: another one is under way, the log lacks its beginning, or the living projection writes too
-                busily to be swapped.
+            RebuildError: another one is under way, or the living projection writes too busily to be swapped.
             KafkaException: the brokers don't answer.
             psycopg.Error: the database.
         """
@@ -120,10 +136,8 @@ class Rebuild:
         for partition, next_offset in _stored(connection, topic).items():
             low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_KAFKA_SECONDS)
             if low > 0:
-                raise RebuildError(
-                    f"{topic}[{partition}] begins at offset {low}: retention removed what was before, so the topic no "
-                    "longer tells all. Have HearLink publish everything to a new topic, and rebuild from that."
-                )
+                # What was before is gone; orders of which events are gone stay as they are.
+                self._begins_at[partition] = low
             self._claims[topic, partition] = Claim(topic, partition, 0, low, low, high)
             places.append(TopicPartition(topic, partition, low))
             self._target += next_offset - low
@@ -220,6 +234,7 @@ class Rebuild:
             unusable=self._unusable,
             orders=0 if count is None else int(count[0]),
             differences=differences,
+            begins_at=self._begins_at,
         )
         if not swap:
             return comparison

@@ -21,6 +21,11 @@ create function rebuild.content(state jsonb) returns jsonb language sql immutabl
         'credit_notes', rebuild.bare_entries(state -> 'credit_notes')
     )
 $$;
+-- Whether the topic no longer has events that the living order knows: what they said can't be built again.
+create function rebuild.tells_less(rebuilt rebuild.orders, living public.orders) returns boolean
+language sql immutable as $$
+    select rebuilt.sequence < living.sequence or not rebuilt.missing <@ living.missing
+$$;
 -- The projection's own statements then read and write the table beside the living one.
 set search_path = rebuild, public;
 set statement_timeout = 0;
@@ -46,6 +51,7 @@ with difference as (
         case
             when living.order_id is null then 'missing'
             when rebuilt.order_id is null then 'extra'
+            when tells_less(rebuilt, living) then 'incomplete'
             when content(living.state) is distinct from content(rebuilt.state) or living.clinic_id <> rebuilt.clinic_id
                 then 'state'
             else 'sequence'
@@ -79,7 +85,7 @@ select distinct organisation_id, clinic_id from rebuild.orders
 on conflict do nothing
 
 -- name: replace
--- What the projection writes comes from the rebuilt row. The sync's columns stay; an order whose state differs gets a
+-- What the projection writes comes from the rebuilt row, where the topic tells all of the order. The sync's columns stay; an order whose state differs gets a
 -- revision more than it had, and is due by that.
 with changed as (
     select
@@ -87,10 +93,13 @@ with changed as (
         content(living.state) is distinct from content(rebuilt.state) or living.clinic_id <> rebuilt.clinic_id as is_other
     from public.orders living
     join rebuild.orders rebuilt using (order_id)
-    where living.state is distinct from rebuilt.state
-       or living.clinic_id <> rebuilt.clinic_id
-       or living.sequence <> rebuilt.sequence
-       or living.missing <> rebuilt.missing
+    where not tells_less(rebuilt, living)
+      and (
+          living.state is distinct from rebuilt.state
+          or living.clinic_id <> rebuilt.clinic_id
+          or living.sequence <> rebuilt.sequence
+          or living.missing <> rebuilt.missing
+      )
     order by order_id
 )
 update public.orders o

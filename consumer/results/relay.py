@@ -20,7 +20,7 @@ import psycopg
 import structlog
 from psycopg import Connection
 
-from consumer.database import connect, crash_point, is_outage, load_queries
+from consumer.database import connect, crash_point, is_limit, is_outage, load_queries
 from consumer.results.outbox import OutboxTopic
 from consumer.results.publisher import Delivery, Publication, Publisher
 
@@ -99,7 +99,8 @@ class Relay:
                 if not is_outage(error):
                     raise
                 self._metrics.relay_waits("database")
-                _LOG.warning("relay_waits_for_database", reason=type(error).__name__, sqlstate=error.sqlstate)
+                reason = str(error) if is_limit(error) else type(error).__name__
+                _LOG.warning("relay_waits_for_database", reason=reason, sqlstate=error.sqlstate)
                 stop.wait(_OUTAGE_SECONDS)
 
     def _await_turn(self, connection: Connection[Any], stop: Event) -> bool:

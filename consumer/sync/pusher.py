@@ -12,7 +12,7 @@ import psycopg
 import structlog
 from psycopg import Connection
 
-from consumer.database import connect, is_outage, note_server
+from consumer.database import connect, is_limit, is_outage, note_server
 from consumer.sync import queue
 from consumer.sync.lease import Lease, LeaseLostError, Presence, acquire
 from consumer.sync.linger import linger_seconds
@@ -176,8 +176,8 @@ class Pusher:
                 self._outage_told_at = now
         if not is_told:
             _log.warning(
-                "database_away",
-                error=type(error).__name__,
+                "database_too_slow" if is_limit(error) else "database_away",
+                error=str(error) if is_limit(error) else type(error).__name__,
                 sqlstate=error.sqlstate,
                 action="trying again by itself; told at most every half minute",
             )

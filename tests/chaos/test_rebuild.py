@@ -86,7 +86,7 @@ def test_a_rebuild_goes_well_while_the_service_works(filled: Arena) -> None:
 def test_people_are_told_in_words(filled: Arena) -> None:
     rebuilt, verified = _command(filled, "rebuild"), _command(filled, "verify")
     assert "The living projection is as the topic says." in rebuilt.stdout, rebuilt.stderr
-    assert "Everything fits." in verified.stdout, verified.stderr
+    assert "Everything that is here fits: " in verified.stdout, verified.stderr
 
 
 def _run(arena: Arena, *arguments: str) -> tuple[int, Any]:

@@ -14,11 +14,11 @@ from tests.fixtures.standby import Standby
 
 pytestmark = pytest.mark.timeout(180)
 _ROLES = ["projection", "push", "relay"]
-_PAGE = Path(__file__).parents[2] / "deploy/postgres.md"
+_PAGE = Path(__file__).parents[2] / "deploy/poolers.md"
 
 
 def _documented() -> dict[str, str]:
-    """The settings of PgBouncer that deploy/postgres.md shows."""
+    """The settings of PgBouncer that deploy/poolers.md shows."""
     example = re.search(r"```ini\n(.*?)```", _PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert example is not None
     return dict(re.findall(r"^(\w+) = (.*)$", example[1], re.MULTILINE))

@@ -135,15 +135,21 @@ def books(assembly: Assembly, database_url: str, xero: XeroSimulator) -> Iterato
 @contextmanager
 def running_console(configuration: Configuration) -> Iterator[str]:
     """Serve a console in this process; yield its address."""
-    with Assembly(configuration) as assembly:
-        server = ConsoleServer(assembly)
-        thread = threading.Thread(target=server.serve, name="console")
-        thread.start()
-        try:
-            yield server.addresses.public
-        finally:
-            server.stop()
-            thread.join()
+    with Assembly(configuration) as assembly, serving(assembly) as url:
+        yield url
+
+
+@contextmanager
+def serving(assembly: Assembly) -> Iterator[str]:
+    """Serve a console of `assembly`'s parts; yield its address."""
+    server = ConsoleServer(assembly)
+    thread = threading.Thread(target=server.serve, name="console")
+    thread.start()
+    try:
+        yield server.addresses.public
+    finally:
+        server.stop()
+        thread.join()
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def test_a_standby_is_waited_for_until_it_is_promoted(primary: EmbeddedPostgres,
 
 def test_of_several_servers_the_one_that_takes_writes_is_chosen(primary: EmbeddedPostgres, standby: Standby) -> None:
     user = primary.url.removeprefix("postgresql://").partition("@")[0]
-    shown = re.search(r"DATABASE_URL='(.*)'", (FOLDER / "deploy/postgres.md").read_text(encoding="utf-8"))
+    shown = re.search(r"DATABASE_URL='(.*)'", (FOLDER / "deploy/poolers.md").read_text(encoding="utf-8"))
     assert shown is not None
     both = shown[1]
     for old, new in {

@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,15 +17,18 @@ PATIENCE_SECONDS = 60.0
 
 
 class Prometheus:
-    """A server with `rules` (YAML) that scrapes `targets` (host:port) as the job hearlink-xero."""
+    """A server with `rules` (YAML) that scrapes `targets` (host:port) by job."""
 
-    def __init__(self, folder: Path, rules: str, targets: Sequence[str]) -> None:
+    def __init__(self, folder: Path, rules: str, targets: Mapping[str, Sequence[str]]) -> None:
         need_prometheus()
         (folder / "rules.yml").write_text(rules, encoding="utf-8")
         configuration = {
             "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
             "rule_files": ["rules.yml"],
-            "scrape_configs": [{"job_name": "hearlink-xero", "static_configs": [{"targets": list(targets)}]}],
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": list(addresses)}]}
+                for job, addresses in targets.items()
+            ],
         }
         (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
         port = free_port()

@@ -189,9 +189,7 @@ def test_deployments_are_probed_spread_and_stopped_gracefully(manifests: list[di
         pod = deployment["spec"]["template"]
         (container,) = pod["spec"]["containers"]
         assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-        # The console is ready when it answers: it waits for nothing, and says on its pages what is away.
-        is_console = container["args"] == ["console"]
-        assert container["readinessProbe"]["httpGet"]["path"] == ("/healthz" if is_console else "/readyz")
+        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
         assert pod["spec"]["terminationGracePeriodSeconds"] > STOP_SECONDS
         assert pod["spec"]["topologySpreadConstraints"]
         assert deployment["spec"]["selector"] in budgets
@@ -229,9 +227,19 @@ def test_scaling_is_by_what_exists_and_of_what_exists(manifests: list[dict[str, 
 def test_services_find_their_pods(manifests: list[dict[str, Any]]) -> None:
     services = {service["metadata"]["name"]: service for service in of_kind(manifests, "Service")}
     (monitor,) = of_kind(manifests, "ServiceMonitor")
-    metrics = services["hearlink-xero"]
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= metrics["metadata"]["labels"].items()
-    assert monitor["spec"]["endpoints"][0]["port"] == metrics["spec"]["ports"][0]["name"]
+    (expression,) = monitor["spec"]["selector"]["matchExpressions"]
+    # The job that alerts ask for is the value of this label.
+    assert monitor["spec"]["jobLabel"] == expression["key"]
+    watched = {
+        name
+        for name, service in services.items()
+        if service["metadata"]["labels"][expression["key"]] in expression["values"]
+    }
+    port = monitor["spec"]["endpoints"][0]["port"]
+    assert {name for name in watched if services[name]["spec"]["ports"][0]["name"] == port} == {
+        "hearlink-xero",
+        "console-metrics",
+    }
     found = {
         name: {
             deployment["metadata"]["name"]
@@ -240,14 +248,19 @@ def test_services_find_their_pods(manifests: list[dict[str, Any]]) -> None:
         }
         for name, service in services.items()
     }
-    assert found == {"hearlink-xero": {"projection", "push"}, "console": {"console"}}
+    assert found == {
+        "hearlink-xero": {"projection", "push"},
+        "console": {"console"},
+        "console-metrics": {"console"},
+    }
 
 
 def test_what_may_come_in_is_what_is_listened_on(manifests: list[dict[str, Any]]) -> None:
     for policy in of_kind(manifests, "NetworkPolicy"):
         wanted = policy["spec"]["podSelector"].get("matchLabels", {}).items()
-        for rule in policy["spec"].get("ingress", []):
-            allowed = {port["port"] for port in rule["ports"]}
+        rules = policy["spec"].get("ingress", [])
+        if rules:
+            allowed = {port["port"] for rule in rules for port in rule["ports"]}
             listening = {
                 port["containerPort"]
                 for deployment in of_kind(manifests, "Deployment")

@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 from psycopg import Connection
 
 from consumer.configuration import Configuration, read_configuration
+from consumer.console import ConsoleHealth
 from consumer.operations import metric_table as table
 from consumer.operations.assembly import Assembly
 from consumer.operations.health import JOIN_SECONDS, STUCK_SECONDS, AddressError, Health, HttpServer
@@ -214,6 +215,7 @@ def test_what_is_shown_is_what_the_table_declares(
     insert_organisation(connection)
     running.projection = parts.projection()
     parts.metrics.statistics("{}")
+    ConsoleHealth(parts)
     shown = {family.name for family in parts.metrics.registry.collect() if family.name.startswith(table.PREFIX)}
     declared = {metric.full_name.removesuffix("_total") for metric in table.TABLE}
     assert shown == declared

@@ -100,3 +100,32 @@ def test_a_rebuild_whose_tables_are_gone_writes_no_living_one(world: World, monk
         rebuild(world, swap=True)
     assert damaged != before
     assert world.order() == damaged
+
+
+def test_orders_whose_events_are_gone_stay_as_they_are_and_others_are_replaced(world: World) -> None:
+    """Events before an offset were deleted: of one order all, of one the first, of one none."""
+    with world.running():
+        world.publish(
+            event("gone", 1),
+            event("half", 1),
+            event("half", 2, ChangeKind.PAYMENT_SAVED),
+            event("whole", 1),
+            event("lost", 1),
+            partition=0,
+        )
+        world.wait_for_events(5)
+    world.delete_before(0, 2)
+    world.execute("update orders set state = '{}' where order_id in ('half', 'whole')")
+    world.execute("delete from orders where order_id = 'lost'")
+    found = rebuild(world)
+    kinds = {difference.order_id: difference.kind for difference in found.differences}
+    assert kinds == {"gone": "extra", "half": "incomplete", "whole": "state", "lost": "missing"}
+    assert (found.begins_at, found.kept) == ({0: 2}, 2)
+    swapped = rebuild(world, swap=True)
+    assert (swapped.replaced, swapped.made_due) == (2, 2)
+    assert {order_id: world.order(order_id)["state"] == {} for order_id in ("half", "whole", "lost")} == {
+        "half": True,
+        "whole": False,
+        "lost": False,
+    }
+    assert world.order("gone")["state"] != {}

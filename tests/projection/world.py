@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from consumer.contract import Decoder, Encoder, MessageDecoder, Registry, Schemas
 from consumer.database import connect
@@ -150,6 +151,12 @@ class World:
         more: dict[str, Any] = {} if partition is None else {"partition": partition}
         self._producer.produce(topic or self.orders_topic, value, key, headers=headers or [], **more)
         self._producer.poll(0)
+
+    def delete_before(self, partition: int, offset: int) -> None:
+        """Have Kafka delete the orders topic's messages before `offset`, as kafka-delete-records.sh does."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers}, logger=_QUIET)
+        (done,) = admin.delete_records([TopicPartition(self.orders_topic, partition, offset)]).values()
+        done.result(_WAIT_SECONDS)
 
     def flush(self) -> None:
         assert self._producer is not None

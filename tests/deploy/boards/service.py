@@ -95,6 +95,29 @@ SERVICE = Board(
             ),
         ),
         (
+            "Do people get their pages?",
+            (
+                Panel(
+                    "Console: requests",
+                    "reqps",
+                    "By what became of them. unavailable: the database was away; failed: a defect of ours.",
+                    (("sum by (result) (rate(M_console_requests_total[$__rate_interval]))", "{{result}}"),),
+                ),
+                Panel(
+                    "Console: time to answer",
+                    "s",
+                    "Until an answer began, p90.",
+                    ((quantile("console_request_seconds", 0.9), "p90"),),
+                ),
+                Panel(
+                    "Console: ready",
+                    "short",
+                    "0: tables, roles, grants or policies are missing. Nothing: Postgres is away.",
+                    (("min by (instance) (M_console_ready)", "{{instance}}"),),
+                ),
+            ),
+        ),
+        (
             "Are we the reason?",
             (
                 Panel(

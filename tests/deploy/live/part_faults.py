@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 
 from consumer.database import connect
 from consumer.results.relay import _LOCK as RELAY_LOCK
@@ -165,6 +166,28 @@ def broken_schema(world: World) -> Iterator[None]:
     world.connection.execute("delete from dead_letter")
 
 
+@contextmanager
+def console_frozen(world: World) -> Iterator[None]:
+    world.console.send_signal(signal.SIGSTOP)
+    yield
+    world.console.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def console_fails(world: World) -> Iterator[None]:
+    """Our own record of an order makes no sense; nobody but the console looks at it."""
+    ((state,),) = world.connection.execute("select state::text from orders where order_id = 'fault-1'").fetchall()
+    world.connection.execute("update orders set state = '{}' where order_id = 'fault-1'")
+    assert world.visit_order("fault-1") == HTTPStatus.INTERNAL_SERVER_ERROR
+    with world.repeatedly(lambda: _visit(world), 0.3):
+        yield
+    world.connection.execute("update orders set state = %s where order_id = 'fault-1'", [state])
+
+
+def _visit(world: World) -> None:
+    world.visit_order("fault-1")
+
+
 # After these the processes find out bit by bit what happened meanwhile: a lease or a partition that went to another.
 SHAKING = frozenset(
     {
@@ -182,6 +205,11 @@ _ROWS: dict[str, tuple[str, str]] = {
         "update xero_connection set refreshed_at = now() - interval '50 days'",
         "update xero_connection set refreshed_at = now()",
     ),
+    # What a restored dump has lost.
+    "HearLinkXeroConsoleNotReady": (
+        "revoke select on sync_log from hearlink_console",
+        "grant select on sync_log to hearlink_console",
+    ),
     "HearLinkXeroLeaseExpired": (
         "insert into xero_lease (tenant_id, owner, owner_lock, expires_at) values ('gone', 'gone', 1, now())",
         "delete from xero_lease where tenant_id = 'gone'",
@@ -195,6 +223,8 @@ def _row(alert: str) -> Fault:
 
 FAULTS: Faults = {
     **{alert: _row(alert) for alert in _ROWS},
+    "HearLinkXeroConsoleDown": console_frozen,
+    "HearLinkXeroConsoleFailing": console_fails,
     "HearLinkXeroOpenIntentsOld": call_lost,
     "HearLinkXeroOrdersDueTooLong": tenant_held,
     "HearLinkXeroBudgetSpent": tenant_frozen,

@@ -26,9 +26,9 @@ _DEPLOY = Path(__file__).parents[3] / "deploy"
 
 @contextmanager
 def watched(service: Service, folder: Path, kafka: TcpProxy | None = None) -> Iterator[tuple[World, Prometheus]]:
-    """Set the service up in two processes, and a Prometheus that scrapes them."""
+    """Set the service up in two processes and a console, and a Prometheus that scrapes them."""
     rules = fast_rules((_DEPLOY / "prometheus/alerts.yml").read_text(), _FACTOR, _SHORTEST_WINDOW_SECONDS)
-    ports = [free_port(), free_port()]
+    ports = [free_port(), free_port(), free_port()]
     service.set_up()
     # Faults bring more calls than a clinic makes.
     service.simulator.control.set_limits(service.tenant_id, per_minute=0, per_day=0)
@@ -40,17 +40,23 @@ def watched(service: Service, folder: Path, kafka: TcpProxy | None = None) -> It
             "DATABASE_URL": service.database_url_by(postgres.port),
             "DIRECT_URL": direct_url,
             "HTTP_ADDRESS": f"127.0.0.1:{ports[1]}",
+            "CONSOLE_ADDRESS": f"127.0.0.1:{free_port()}",
+            "CONSOLE_METRICS_ADDRESS": f"127.0.0.1:{ports[2]}",
         }
         if kafka is not None:
             service.environment["KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{kafka.port}"
         back = stack.enter_context(service.start("--only", "push", "--only", "relay"))
         back.wait_for("started")
+        console = stack.enter_context(service.start_command("console"))
+        stack.callback(console.kill)
         service.environment["HTTP_ADDRESS"] = f"127.0.0.1:{ports[0]}"
-        world = World(service, connection, back=back, postgres=postgres, kafka=kafka)
+        world = World(service, connection, back=back, console=console, postgres=postgres, kafka=kafka)
         try:
             world.front.wait_for("partitions_assigned")
-            prometheus = stack.enter_context(Prometheus(folder, rules, [f"127.0.0.1:{port}" for port in ports]))
-            prometheus.wait(lambda: len(prometheus.query("hearlink_xero_build_info")) == 2, "both are scraped")
+            addresses = [f"127.0.0.1:{port}" for port in ports]
+            targets = {"hearlink-xero": addresses[:2], "hearlink-xero-console": addresses[2:]}
+            prometheus = stack.enter_context(Prometheus(folder, rules, targets))
+            prometheus.wait(lambda: len(prometheus.query("hearlink_xero_build_info")) == 3, "all are scraped")
             yield world, prometheus
         finally:
             world.front.process.kill()

@@ -1,12 +1,14 @@
 """The service while its alerts are watched, and what is done with it."""
 
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import requests
 from confluent_kafka import Producer
 from psycopg import Connection
 
@@ -18,7 +20,7 @@ from tests.sync.books import invoice
 
 
 class World:
-    """The service under test: `front` runs all roles, `back` pushes and relays.
+    """The service under test: `front` runs all roles, `back` pushes and relays, `console` serves pages.
 
     `connection` goes past the proxies that the service's own connections to Postgres and Kafka pass.
     """
@@ -29,6 +31,7 @@ class World:
         connection: Connection[Any],
         *,
         back: Running,
+        console: subprocess.Popen[str],
         postgres: TcpProxy,
         kafka: TcpProxy | None,
     ) -> None:
@@ -37,6 +40,7 @@ class World:
         self.postgres = postgres
         self.kafka = kafka
         self.back = back
+        self.console = console
         self.front: Running = service.start()
         self._orders = 0
 
@@ -58,6 +62,11 @@ class World:
         if is_late:
             line["occurred_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3_600))
         return json.dumps(line)
+
+    def visit_order(self, order_id: str) -> int:
+        """Look at an order's page in the console; return the answer's status."""
+        url = f"http://localhost:{self.service.environment['CONSOLE_ADDRESS'].rpartition(':')[2]}"
+        return requests.get(f"{url}/organisations/org-1/orders/{order_id}", timeout=30).status_code
 
     def send_poison(self, count: int) -> None:
         """Publish what is no event."""
