@@ -1,4 +1,7 @@
-"""Events that could not be used: looked at, sent once more after a fix, or dropped with a reason."""
+"""Events that could not be used: looked at, sent once more after a fix, or dropped with a reason.
+
+Conflicts, two events of one sequence, are decided instead: see conflicts.py.
+"""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -17,7 +20,10 @@ _QUERIES = load_queries(__file__, "dead_letters.sql")
 
 
 class DeadLetterRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter without its bytes, which may hold a patient's data. `state`: open, replayed or dropped."""
+    """A dead letter without its bytes, which may hold a patient's data.
+
+    `state`: open; replayed or dropped; of a conflict taken or kept.
+    """
 
     id: int
     topic: str
@@ -79,7 +85,7 @@ def replay_dead_letters(
     *,
     actor: str,
 ) -> list[int]:
-    """Publish the open ones of `letter_ids` to their topics again, byte for byte; return their ids.
+    """Publish the open ones of `letter_ids`, no conflicts, to their topics again, byte for byte; return their ids.
 
     They are sent before their state is written: who dies between the two may send them twice, which the events'
     sequence makes harmless. What `publish` raises leaves them open.

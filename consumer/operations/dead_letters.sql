@@ -28,14 +28,14 @@ order by id
 -- name: take
 select id, topic, partition, key, value, headers
 from dead_letter
-where id = any(%(ids)s::int8[]) and state = 'open'
+where id = any(%(ids)s::int8[]) and state = 'open' and reason <> 'conflict'
 order by id
 for update
 
 -- name: settle
 update dead_letter
 set state = %(state)s, state_reason = %(reason)s, state_actor = %(actor)s, state_at = now()
-where id = any(%(ids)s::int8[]) and state = 'open'
+where id = any(%(ids)s::int8[]) and state = 'open' and reason <> 'conflict'
 returning id
 
 -- name: audit

@@ -23,7 +23,7 @@ from consumer.contract import (
     check,
 )
 from consumer.contract.check import ID_CHARACTERS_MAX
-from consumer.orders import ImpossibleEventError, OrderEvent
+from consumer.orders import ImpossibleEventError, OrderEvent, SequenceConflictError
 from consumer.projection.claims import Claim
 from consumer.projection.errors import RefusedEventError
 from consumer.projection.headers import read_headers, trace_parent
@@ -156,6 +156,8 @@ def _reason(error: Exception) -> str:
         return "undecodable"
     if isinstance(error, ImpossibleEventError):
         return "impossible"
+    if isinstance(error, SequenceConflictError):
+        return "conflict"
     return "refused" if isinstance(error, RefusedEventError) else "defect"
 
 

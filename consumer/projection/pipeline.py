@@ -171,6 +171,9 @@ class Pipeline:
         """Write a batch until it is written, or nothing of it is ours any more."""
         backoff = Backoff(self._stop)
         way = _Way(work.prepared)
+        if work.prepared is not None and work.prepared.upsert.written.conflicts:
+            # Folded upon what was known ahead; whether it is a conflict is to be said of the row as it is.
+            self._give_up_prepared(way)
         while not self._stop.is_set():
             try:
                 with self.transaction_lock:

@@ -24,6 +24,27 @@ class Hold(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
+CONFLICT = "sequence_used_twice"
+
+
+class Conflicts(msgspec.Struct, frozen=True):
+    """Events whose sequence another event of the order had: the sequences, and the dead letters that hold them."""
+
+    sequences: tuple[int, ...] = ()
+    letter_ids: tuple[int, ...] = ()
+
+    def values(self, order_id: str) -> dict[str, str]:
+        """Return what the catalogue's words need."""
+        return {
+            "order_id": order_id,
+            "sequences": ", ".join(map(str, self.sequences)),
+            "letters": " ".join(map(str, self.letter_ids)),
+        }
+
+
+NO_CONFLICTS = Conflicts()
+
+
 class Gate(msgspec.Struct, frozen=True):
     """The decision. `tenant_id` is set where the order goes on; else `hold` and what the log is to say.
 
@@ -47,22 +68,31 @@ def decide(
     requested: bool,
     elsewhere: tuple[str, ...] = (),
     gaps: tuple[str, ...] = (),
+    conflicts: Conflicts = NO_CONFLICTS,
 ) -> Gate:
     """Decide whether `order` is pushed.
 
-    `requested`: a person asked for it. `elsewhere`: the ids of other tenants that hold its invoice. `gaps`: what was
+    `requested`: a person asked for it. `elsewhere`: the ids of other tenants that hold its invoice. `conflicts`: events
+    of it that wait for a decision; Xero keeps what it has until then, since either may be right. `gaps`: what was
     taken out of Xero for a change that is still to be made. It is made also where the order may not be pushed any
     more, for else its money would be missing in Xero and nobody told; only where nothing may be sent it has to wait.
     """
     if settings is None or not settings.synchronisation_enabled:
         return _switched_off(order, settings, requested=requested, gaps=gaps)
     closing = settings.tenant_id if gaps and not elsewhere else None
+    if conflicts.letter_ids:
+        values = conflicts.values(order.order_id)
+        return Gate(tenant_id=closing, hold=Hold.PROBLEM, code=CONFLICT, failed=True, values=values)
     if order.state.closed is not None:
         outcome = order.state.closed.outcome.lower().replace("_", " ")
         values = {"order_id": order.order_id, "outcome": outcome}
         return Gate(tenant_id=closing, code="order_closed", values=values, done=True)
     if settings.mode is Mode.MANUAL and not requested:
         return Gate(tenant_id=closing, hold=Hold.MANUAL)
+    return _to_tenant(order, settings, elsewhere)
+
+
+def _to_tenant(order: Order, settings: ClinicSettings, elsewhere: tuple[str, ...]) -> Gate:
     if settings.tenant_id is None:
         return Gate(hold=Hold.PROBLEM, code="no_tenant", failed=True, values={"clinic_id": order.clinic_id})
     others = tuple(tenant_id for tenant_id in elsewhere if tenant_id != settings.tenant_id)
