@@ -5,7 +5,7 @@ import msgspec
 from consumer.results import Outcome, Problem
 from consumer.sync.back_off import ATTEMPTS, CRASHES_MAX
 from consumer.sync.conclusions import Conclusions
-from consumer.sync.gate import CONFLICT, Gate, Hold, decide
+from consumer.sync.gate import BEYOND_LIMIT, CONFLICT, Gate, Hold, decide
 from consumer.sync.job import Ending, Job, latest_patient
 from consumer.sync.minutes import Minutes
 from consumer.sync.planner import Circumstances
@@ -15,9 +15,9 @@ from consumer.sync.tenant_facts import TenantFacts
 _DISABLED = "synchronisation_disabled"
 _UNFINISHED = "left_unfinished"
 # What an order failed for that is over once it is held for another reason.
-_OVER = frozenset({_DISABLED, _UNFINISHED, "change_not_finished", CONFLICT})
+_OVER = frozenset({_DISABLED, _UNFINISHED, "change_not_finished", CONFLICT, BEYOND_LIMIT})
 # What is told once, and to whoever asks, however often the order changes meanwhile.
-_TOLD_ONCE = frozenset({_UNFINISHED, CONFLICT})
+_TOLD_ONCE = frozenset({_UNFINISHED, CONFLICT, BEYOND_LIMIT})
 _IN_STEP = "Nothing of this order has changed in HearLink since it was sent to Xero; nothing had to be sent."
 
 
