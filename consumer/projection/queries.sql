@@ -10,21 +10,30 @@ set
     epoch = stored.epoch + 1,
     owner = excluded.owner,
     topic_id = coalesce(stored.topic_id, excluded.topic_id),
+    -- Nothing is known of what comes before an offset that somebody wrote by hand, or of a new topic.
+    last_for = case when stored.topic_id is not null then stored.last_for end,
     claimed_at = now()
-returning stored.topic, stored.partition, stored.next_offset, stored.epoch, stored.topic_id
+returning
+    stored.topic, stored.partition, stored.next_offset, stored.epoch, stored.topic_id,
+    case when stored.last_for = stored.next_offset then stored.last_offset end,
+    stored.last_leader_epoch
 
 -- name: reposition
 update partition_offset
-set next_offset = %(next_offset)s, topic_id = %(topic_id)s
+set next_offset = %(next_offset)s, topic_id = %(topic_id)s, last_for = null
 where topic = %(topic)s and partition = %(partition)s
 
 -- name: swap
 update partition_offset as stored
-set next_offset = batch.next_offset, updated_at = now()
+set next_offset = batch.next_offset,
+    last_offset = batch.last_offset,
+    last_leader_epoch = batch.last_leader_epoch,
+    last_for = batch.next_offset,
+    updated_at = now()
 from unnest(
     %(topics)s::text[], %(partitions)s::integer[], %(epochs)s::bigint[], %(expected)s::bigint[],
-    %(next_offsets)s::bigint[]
-) as batch (topic, partition, epoch, expected, next_offset)
+    %(next_offsets)s::bigint[], %(last_offsets)s::bigint[], %(last_leader_epochs)s::integer[]
+) as batch (topic, partition, epoch, expected, next_offset, last_offset, last_leader_epoch)
 where stored.topic = batch.topic
   and stored.partition = batch.partition
   and stored.epoch = batch.epoch

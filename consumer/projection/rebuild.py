@@ -101,7 +101,6 @@ class Rebuild:
                 **consumer_properties(settings),
                 "group.id": f"{settings.group_id}-rebuild",
                 "client.id": "hearlink-xero-rebuild",
-                "enable.partition.eof": True,
             },
             logger=_LIBRDKAFKA,
         )
@@ -238,7 +237,8 @@ class Rebuild:
                 _LOG.info("rebuild_overtaken", action="reading on, and comparing again")
                 self._events, self._unusable = counted
                 for (topic, partition), position in kept.items():
-                    self._claims[topic, partition].read_position = position
+                    claim = self._claims[topic, partition]
+                    claim.read_position, claim.last = position, None
                     consumer.seek(TopicPartition(topic, partition, position))
         raise RebuildError(
             "The living projection writes so busily that its rows can't be replaced. Try at a calmer time."

@@ -265,6 +265,8 @@ def _swap(connection: Connection[Any], segments: list[Segment]) -> None:
             "epochs": [segment.claim.epoch for segment in segments],
             "expected": [segment.first_offset for segment in segments],
             "next_offsets": [segment.next_offset for segment in segments],
+            "last_offsets": [None if segment.last is None else segment.last.offset for segment in segments],
+            "last_leader_epochs": [None if segment.last is None else segment.last.leader_epoch for segment in segments],
         },
     ).rowcount
     if matched != len(segments):
