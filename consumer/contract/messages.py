@@ -56,7 +56,8 @@ class Header(msgspec.Struct, frozen=True):
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A message that was set aside.
 
-    `reason` is "undecodable", "impossible", "refused" (by the database) or "conflict" (another event has its sequence).
+    `reason` is "undecodable", "impossible", "refused" (by the database), "defect" (of the service) or "conflict"
+    (another event has its sequence).
     """
 
     topic: str

@@ -95,7 +95,7 @@ EVENTS = _counter(
     "events_total",
     "events",
     "Order events read: applied, jumped (a sequence is missing before), late, repeated; undecodable, impossible, "
-    "refused and conflict (another event has its sequence) became dead letters.",
+    "refused, defect and conflict (another event has its sequence) became dead letters.",
     "outcome",
 )
 RETRY_REQUESTS = _counter(

@@ -246,8 +246,7 @@ class Projection:
             if not self._claimer.is_replaceable(claim):
                 raise lost(claim, recreated(claim))
             claim.is_alive = False
-        if others:
-            self._claim_anew(others, after_setback=False)
+        self._claim_anew(others, after_setback=False)
 
     def _claim_what_was_moved(self) -> None:
         """Go on from where Postgres stands where that isn't where we left it, as after a failover that lost something.

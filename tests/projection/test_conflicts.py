@@ -183,7 +183,7 @@ def test_of_three_events_of_one_sequence_one_is_taken_and_the_others_do_not_coun
 
 def test_a_restored_hearlink_stops_nobody(world: World) -> None:
     """Many conflicts are no broken schema: the brake lets them pass, and other orders go on."""
-    world.brake = BrakeLimits(run_max=5, window_messages=50, bad_min=5)
+    world.brake = BrakeLimits(run_max=5, window_messages=50)
     with world.running() as running:
         world.publish(*[event(f"order-{number}", 1) for number in range(20)])
         world.publish(*[again(f"order-{number}", 1, ChangeKind.INVOICE_SAVED) for number in range(20)])
