@@ -10,9 +10,10 @@ from psycopg import Connection
 
 from consumer.cli.context import actor_option, as_json, assembly
 from consumer.cli.failure import Failure
-from consumer.cli.output import print_json, print_table
+from consumer.cli.output import print_json, print_table, show_progress
 from consumer.contract import RegistryUnavailableError, UndecodableError, event_to_json
 from consumer.operations.assembly import Assembly
+from consumer.operations.conflicts import UnclearChoiceError, keep_first, take_later
 from consumer.operations.dead_letters import (
     DeadLetterData,
     DeadLetterRow,
@@ -22,7 +23,7 @@ from consumer.operations.dead_letters import (
     open_letters_between,
     replay_dead_letters,
 )
-from consumer.operations.kafka import NotDeliveredError
+from consumer.operations.kafka import NotDeliveredError, require_topics
 from consumer.operations.replay import LetterSender
 from consumer.operations.skipping import Survey, find_stop, skip, survey
 from consumer.orders import ImpossibleEventError
@@ -35,6 +36,7 @@ _ID = click.IntRange(1, 2**63 - 1)
 _OFFSET = click.IntRange(0, 2**63 - 1)
 _PARTITION = click.IntRange(0, 2**31 - 1)
 _CAUSES_SHOWN = 20
+_STATES = ["open", "replayed", "dropped", "taken", "kept", "all"]
 
 
 # Partition, first and last offset.
@@ -67,8 +69,8 @@ def dead_letters() -> None:
 
 
 @dead_letters.command("list")
-@click.option("--state", type=click.Choice(["open", "replayed", "dropped", "all"]), default="open", show_default=True)
-@click.option("--reason", type=click.Choice(["undecodable", "impossible", "refused", "defect"]))
+@click.option("--state", type=click.Choice(_STATES), default="open", show_default=True)
+@click.option("--reason", type=click.Choice(["undecodable", "impossible", "refused", "defect", "conflict"]))
 @click.option("--order", "order_id")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @as_json
@@ -127,7 +129,7 @@ def replay(
     """Publish dead letters to their topic again, byte for byte, after what was wrong has been mended.
 
     Each is marked as it goes, and one that Kafka refuses keeps no other back. One that still can't be used becomes a
-    new dead letter. --json prints one document.
+    new dead letter. Conflicts are not sent again: see take and keep. --json prints one document.
     """
     if [bool(letter_ids), between is not None, every].count(True) != 1:
         raise click.UsageError("Give the ids of dead letters, or --partition with --from and --to, or --all.")
@@ -245,6 +247,53 @@ def _wanted(
     return open_letters_between(connection, Span(parts.configuration.topics.orders, *between))
 
 
+@dead_letters.command()
+@click.argument("letter_ids", type=_ID, nargs=-1, metavar="ID...")
+@click.option("--all", "every", is_flag=True, help="All open conflicts.")
+@as_json
+@actor_option
+def take(*, letter_ids: tuple[int, ...], every: bool, as_json: bool, actor: str) -> None:
+    """Of two events with one sequence, let the later one count: the one in the dead letter, of reason `conflict`.
+
+    Its order is built anew from the orders topic, without the event that came first, and goes to Xero as it is then.
+    The topic is read as a whole, once for all that are given; the service may run meanwhile. --json prints one
+    document.
+    """
+    if bool(letter_ids) == every:
+        raise click.UsageError("Give the ids of dead letters, or --all.")
+    with assembly() as parts, parts.connect("dead-letters") as connection:
+        settings = parts.projection_settings()
+        require_topics(parts.configuration, [settings.orders_topic])
+        try:
+            taken = take_later(
+                connection,
+                None if every else letter_ids,
+                settings,
+                parts.decoder(),
+                parts.message_decoder,
+                actor=actor,
+                progress=show_progress,
+            )
+        except UnclearChoiceError as error:
+            raise Failure(str(error)) from error
+    _tell("taken", list(letter_ids), taken, as_json=as_json)
+
+
+@dead_letters.command()
+@click.argument("letter_ids", type=_ID, nargs=-1, required=True, metavar="ID...")
+@click.option("--reason", required=True, help="Why the first event is the right one; kept with them.")
+@as_json
+@actor_option
+def keep(*, letter_ids: tuple[int, ...], reason: str, as_json: bool, actor: str) -> None:
+    """Of two events with one sequence, keep the one that came first; the one in the dead letter never counts.
+
+    The order goes to Xero again as it is. --json prints one document.
+    """
+    with assembly() as parts, parts.connect("dead-letters") as connection:
+        kept = keep_first(connection, letter_ids, actor=actor, reason=reason)
+    _tell("kept", list(letter_ids), kept, as_json=as_json)
+
+
 def _tell(
     what: str, wanted: list[int], done: list[int], *, as_json: bool, refused: Mapping[int, str] | None = None
 ) -> None:
@@ -255,7 +304,10 @@ def _tell(
         click.echo(f"{len(done)} dead letters {what}.")
     faults = [f"Dead letter {letter_id} stays open: {reason}." for letter_id, reason in (refused or {}).items()]
     if left:
-        faults.append(f"Not open, or not there: {', '.join(map(str, left))}.")
+        faults.append(
+            "Not open, or not there, or of another reason (conflicts are taken or kept, others replayed or dropped): "
+            f"{', '.join(map(str, left))}."
+        )
     if faults:
         raise Failure("\n".join(faults))
 

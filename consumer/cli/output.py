@@ -25,6 +25,12 @@ _FRAME = 3
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
+def show_progress(read: int, total: int) -> None:
+    """Show how many events were read, of how many, where somebody watches."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{read} of {total} events", nl=False, err=True)
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document; structs, times and enumerations as msgspec writes them."""
     echo_json(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())

@@ -7,7 +7,7 @@ import click
 from consumer.cli.audit import record_act, record_orders, with_organisations
 from consumer.cli.context import actor_option, as_json, assembly
 from consumer.cli.failure import FAILED, Failure
-from consumer.cli.output import print_json, print_table
+from consumer.cli.output import print_json, print_table, show_progress
 from consumer.operations.assembly import Assembly
 from consumer.operations.kafka import require_topics
 from consumer.projection.rebuild import KEPT, Comparison, Rebuild
@@ -30,7 +30,7 @@ def rebuild(*, swap: bool, reason: str | None, as_json: bool, actor: str) -> Non
     with assembly() as parts:
         settings = parts.projection_settings()
         require_topics(parts.configuration, [settings.orders_topic])
-        work = Rebuild(settings, parts.decoder(), parts.message_decoder, _progress)
+        work = Rebuild(settings, parts.decoder(), parts.message_decoder, show_progress)
         found = work.run(swap=swap)
         if swap and found.orders:
             _record(parts, found, actor=actor, reason=reason)
@@ -66,11 +66,6 @@ def _record(parts: Assembly, found: Comparison, *, actor: str, reason: str | Non
         record_orders(
             connection, "rebuild_replaced", with_organisations(connection, replaced), actor=actor, reason=reason
         )
-
-
-def _progress(read: int, total: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r{read} of {total} events", nl=False, err=True)
 
 
 def _show(found: Comparison, *, swapped: bool) -> None:

@@ -168,7 +168,17 @@ def show(*, organisation: str | None, as_json: bool) -> None:
         )
         print_table(
             f"{overview.organisation_id}: clinics",
-            ["clinic", "enabled", "mode", "invoices", "tenant", "payments", "revenue and tax", "overrides"],
+            [
+                "clinic",
+                "enabled",
+                "mode",
+                "invoices",
+                "tenant",
+                "payments",
+                "amount limit",
+                "revenue and tax",
+                "overrides",
+            ],
             [_clinic_row(clinic.settings, sorted(clinic.overrides)) for clinic in overview.clinics.values()],
         )
 
@@ -242,6 +252,7 @@ def _clinic_row(clinic: ClinicSettings, overrides: list[str]) -> list[object]:
         clinic.invoice_status,
         clinic.tenant_id or "none",
         clinic.payment_account or "none",
+        clinic.amount_limit,
         "\n".join(chosen),
         ", ".join(overrides),
     ]

@@ -52,6 +52,7 @@ _WORDS = {
     "invoice_status": "New invoices in Xero",
     "tenant_id": "Xero organisation",
     "payment_account": "Default payment account",
+    "amount_limit": "Amount limit",
     "listed": "Override",
 }
 _HOLDS = {

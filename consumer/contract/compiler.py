@@ -39,6 +39,16 @@ _WRITTEN_AS: dict[str, tuple[str, ...]] = {
     "string": ("string",),
     "bytes": ("bytes",),
 }
+# What the writer may mean by the bytes of a type, by what the contract means by it. None = nothing more than the type
+# itself, which then means what the contract does: so say Avro's rules. What else a writer means, known here or not, is
+# something else: the same bytes would be read as another amount or time. Avro's rules let it pass, as the plain type.
+_MEANT_AS: dict[str | None, tuple[str | None, ...]] = {
+    "decimal": (None, "decimal"),
+    "date": (None, "date"),
+    "uuid": (None, "uuid"),
+    "timestamp-micros": (None, "timestamp-millis", "timestamp-micros", "timestamp-nanos"),
+    None: (None,),
+}
 
 
 class UnreadableError(ValueError):
@@ -162,7 +172,7 @@ class _Emitter:
 
         def read_branch(branch: AvroSchema) -> None:
             name = _short(branch)
-            start = len(self._code.lines)
+            start, indent = len(self._code.lines), self._code.indent
             if name not in by_name:
                 reason = f"unknown change kind {name}: this service knows {known}"
                 self._code.line(f"raise ConversionError({reason!r})")
@@ -170,7 +180,9 @@ class _Emitter:
             try:
                 self._read(branch, by_name[name], _join(path, name), target)
             except UnreadableError as error:
+                # It may have come from within a loop or a branch.
                 del self._code.lines[start:]
+                self._code.indent = indent
                 self._code.line(f"raise ConversionError({str(error)!r})")
             else:
                 self._code.line(f"{target} = ({name!r}, {target})")
@@ -221,6 +233,13 @@ class _Emitter:
     def _read_primitive(self, writer: AvroSchema, reader: AvroSchema, path: str, target: str) -> None:
         logical, kind, wanted = _logical(reader), _kind(writer), _kind(reader)
         line = self._code.line
+        # A text is the text, whatever it is of.
+        meant = _logical(writer)
+        if meant not in _MEANT_AS.get(logical, (None, logical)) and not (logical is None and kind == "string"):
+            raise UnreadableError(
+                f"the field {path} is {kind} of the logical type {meant} in the writer's schema, where the contract "
+                f"has {logical or f'a plain {wanted}'}"
+            )
         if logical == "decimal" and kind in {"bytes", "fixed"}:
             # A writer that left the logical type out means the contract's scale: so say Avro's rules.
             described = _parts(writer if _logical(writer) == "decimal" else reader)

@@ -54,7 +54,11 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that was set aside; `reason` is "undecodable", "impossible" or "refused" (by the database)."""
+    """A message that was set aside.
+
+    `reason` is "undecodable", "impossible", "refused" (by the database), "defect" (of the service) or "conflict"
+    (another event has its sequence).
+    """
 
     topic: str
     partition: int

@@ -63,13 +63,19 @@ def _compile(
     if not isinstance(tree, dict) or tree.get("type") != "record" or not isinstance(reader, dict):
         raise UndecodableError("The writer's schema is no record. Publish order events only on this topic.")
     ids = [{**field, "default": None} for field in reader["fields"] if field["name"] in _IDS]
+    if not definitions:
+        _validate(writer)
     try:
-        if not definitions:
-            parse_schema(writer)
         return compile_reader(tree, reader), compile_reader(tree, {"type": "record", "name": "Ids", "fields": ids})
     except UnreadableError as error:
         raise UndecodableError(f"The writer's schema breaks the contract: {error}. Correct the schema.") from error
-    except SchemaParseException as error:
+
+
+def _validate(writer: AvroSchema) -> None:
+    try:
+        parse_schema(writer)
+    except (SchemaParseException, TypeError, ValueError, KeyError) as error:
+        # The last three are how it stumbles over what stands in the place of a name.
         raise UndecodableError(f"The writer's schema is no Avro schema: {error}. Correct the schema.") from error
 
 

@@ -1,4 +1,7 @@
-"""Events that could not be used: looked at, sent once more after a fix, or dropped with a reason."""
+"""Events that could not be used: looked at, sent once more after a fix, or dropped with a reason.
+
+Conflicts, two events of one sequence, are decided instead: see conflicts.py.
+"""
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +20,10 @@ _QUERIES = load_queries(__file__, "dead_letters.sql")
 
 
 class DeadLetterRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter without its bytes, which may hold a patient's data. `state`: open, replayed or dropped."""
+    """A dead letter without its bytes, which may hold a patient's data.
+
+    `state`: open; replayed or dropped; of a conflict taken or kept.
+    """
 
     id: int
     topic: str
@@ -87,7 +93,7 @@ def replay_dead_letters(
     actor: str,
     again: bool = False,
 ) -> Iterator[Replayed]:
-    """Publish the open ones of `letter_ids` to their topics again, byte for byte; yield what became of each.
+    """Publish the open ones of `letter_ids`, no conflicts, to their topics again; yield what became of each.
 
     `send` returns None once a message is acknowledged, or why it is refused; such a letter stays open, and the next one
     is next. Each is marked before the next is sent: who dies between the two may send that one twice, which its event's

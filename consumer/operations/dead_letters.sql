@@ -29,6 +29,7 @@ order by id
 select id, topic, partition, key, value, headers
 from dead_letter
 where id = any(%(ids)s::int8[]) and (state = 'open' or (%(again)s and state = 'replayed'))
+    and reason <> 'conflict'
 order by id
 for update
 
@@ -36,6 +37,7 @@ for update
 update dead_letter
 set state = %(state)s, state_reason = %(reason)s, state_actor = %(actor)s, state_at = now()
 where id = any(%(ids)s::int8[]) and (state = 'open' or (%(again)s and state = 'replayed'))
+    and reason <> 'conflict'
 returning id
 
 -- name: audit

@@ -94,8 +94,8 @@ SYNC_LATENCY = _histogram(
 EVENTS = _counter(
     "events_total",
     "events",
-    "Order events read: applied, jumped (a sequence is missing before), late, repeated; undecodable, impossible and "
-    "refused became dead letters.",
+    "Order events read: applied, jumped (a sequence is missing before), late, repeated; undecodable, impossible, "
+    "refused, defect and conflict (another event has its sequence) became dead letters.",
     "outcome",
 )
 RETRY_REQUESTS = _counter(

@@ -1,7 +1,7 @@
 """HearLink's orders: events, the state they fold into, and the order as the sync reads it. Pure: no I/O, no clock."""
 
-from consumer.orders.event import ChangeKind, ImpossibleEventError, OrderEvent
-from consumer.orders.fold import FoldOutcome, ProjectedOrder, apply_event
+from consumer.orders.event import ChangeKind, ImpossibleEventError, OrderEvent, SequenceConflictError
+from consumer.orders.fold import SEQUENCE_JUMP_MAX, FoldOutcome, ProjectedOrder, apply_event
 from consumer.orders.order import (
     Address,
     CreditNote,
@@ -15,8 +15,10 @@ from consumer.orders.order import (
     ProductCategory,
     read_order,
 )
+from consumer.orders.seen import SeenEvents
 
 __all__ = [
+    "SEQUENCE_JUMP_MAX",
     "Address",
     "ChangeKind",
     "CreditNote",
@@ -32,6 +34,8 @@ __all__ = [
     "Payment",
     "ProductCategory",
     "ProjectedOrder",
+    "SeenEvents",
+    "SequenceConflictError",
     "apply_event",
     "read_order",
 ]

@@ -23,6 +23,18 @@ class ChangeKind(StrEnum):
     SYNC_REQUESTED = "SyncRequested"
 
 
+class SequenceConflictError(ValueError):
+    """Another event of the order has had the event's sequence: a person decides which of the two counts."""
+
+    def __init__(self, event: "OrderEvent") -> None:
+        super().__init__(
+            f"Event {event.event_id} ({event.kind}) of order {event.order_id}: its sequence {event.sequence} came "
+            "before with another event, so HearLink has used this number twice (was it restored from a backup?). The "
+            "order stays as it was and is held until somebody decides: `dead-letters take` if this event is right, "
+            "`dead-letters keep` if the first one is."
+        )
+
+
 class OrderEvent(msgspec.Struct, frozen=True, gc=False):
     """One change to one order.
 

@@ -4,6 +4,9 @@ Each part of the state (the invoice, each payment, each credit note, the closing
 of the event that last wrote it, and only a later event writes it again. So the fold gives the same state however
 events are doubled or delayed, and an event that a jump had skipped still counts when it comes at last.
 
+A sequence belongs to one event. Another event of the same sequence is a conflict and changes nothing: the first one
+counts until a person decides otherwise.
+
 The order's invoice is the one that was saved last, deleted where its own deletion came after that. What the fold alone
 needs stands beside a part: `saved`, the sequence of the saving where the part is deleted by now; `deletions`, those of
 other invoices by their ids, which may yet be saved late.
@@ -13,6 +16,11 @@ from enum import StrEnum
 from typing import Any, cast
 
 from consumer.orders.event import ChangeKind, ImpossibleEventError, OrderEvent
+from consumer.orders.seen import SeenEvents
+
+# So many events of one order in a row were lost at most: an order has some dozens in its life. What is farther ahead
+# has something else for a sequence (a time, the number of another table), and would make all that follows look old.
+SEQUENCE_JUMP_MAX = 1_000
 
 
 class FoldOutcome(StrEnum):
@@ -25,14 +33,16 @@ class FoldOutcome(StrEnum):
     LATE = "late"
     # Seen before: a redelivery. Nothing changes.
     REPEATED = "repeated"
+    # Another event had its sequence. Nothing changes until a person decides which of the two counts.
+    CONFLICT = "conflict"
 
 
 class ProjectedOrder:
     """An order while events are folded into it; mutable, since a batch folds thousands.
 
-    `missing` lists the gaps in the sequence as half-open ranges `[first, end)`, in order. `state` is the JSON document
-    that `consumer.orders.order.OrderState` reads. `requested_revision` is the revision of the newest SyncRequested that
-    this fold saw, `requested_by` its actor.
+    `seen` tells which event had which sequence. `missing` lists the gaps in the sequence as half-open ranges
+    `[first, end)`, in order. `state` is the JSON document that `consumer.orders.order.OrderState` reads.
+    `requested_revision` is the revision of the newest SyncRequested that this fold saw, `requested_by` its actor.
     """
 
     __slots__ = (
@@ -46,6 +56,7 @@ class ProjectedOrder:
         "organisation_id",
         "requested_revision",
         "revision",
+        "seen",
         "sequence",
         "state",
         "trace_parent",
@@ -56,6 +67,7 @@ class ProjectedOrder:
         self.organisation_id = organisation_id
         self.clinic_id = ""
         self.sequence = 0
+        self.seen = SeenEvents()
         self.missing: list[tuple[int, int]] = []
         self.revision = 0
         self.state: dict[str, Any] = {
@@ -77,7 +89,8 @@ def apply_event(order: ProjectedOrder, event: OrderEvent) -> FoldOutcome:
     """Fold `event` into `order` and say what it did.
 
     Raises:
-        ImpossibleEventError: the order belongs to another organisation; `order` is unchanged.
+        ImpossibleEventError: the order belongs to another organisation, or the sequence is absurdly far ahead; `order`
+            is unchanged.
     """
     if event.organisation_id != order.organisation_id:
         raise ImpossibleEventError(
@@ -88,12 +101,15 @@ def apply_event(order: ProjectedOrder, event: OrderEvent) -> FoldOutcome:
     if sequence == order.sequence + 1:
         outcome = FoldOutcome.APPLIED
         order.sequence = sequence
+        order.seen.append(sequence, event.event_id)
     elif sequence > order.sequence:
         outcome = FoldOutcome.JUMPED
-        order.missing.append((order.sequence + 1, sequence))
-        order.sequence = sequence
+        _jump(order, event)
     elif order.missing and _fill_gap(order.missing, sequence):
         outcome = FoldOutcome.LATE
+        order.seen.fill(order.sequence, sequence, event.event_id)
+    elif order.seen.contradicts(order.sequence, sequence, event.event_id):
+        return FoldOutcome.CONFLICT
     else:
         return FoldOutcome.REPEATED
     order.revision += 1
@@ -108,6 +124,20 @@ def apply_event(order: ProjectedOrder, event: OrderEvent) -> FoldOutcome:
         order.state["patient"] = event.patient
     _CHANGES[event.kind](order, event)
     return outcome
+
+
+def _jump(order: ProjectedOrder, event: OrderEvent) -> None:
+    first, sequence = order.sequence + 1, event.sequence
+    if sequence - first > SEQUENCE_JUMP_MAX:
+        raise ImpossibleEventError(
+            f"Event {event.event_id} ({event.kind}) of order {event.order_id}: its sequence is {sequence}, and the "
+            f"highest before it is {order.sequence}. More than {SEQUENCE_JUMP_MAX} events of one order are never lost. "
+            "Correct the sequence at its source and publish the event again; if it is right, have the events before it "
+            "published first, then replay this one."
+        )
+    order.missing.append((first, sequence))
+    order.sequence = sequence
+    order.seen.append(sequence, event.event_id, skipped=sequence - first)
 
 
 def _fill_gap(missing: list[tuple[int, int]], sequence: int) -> bool:

@@ -2,11 +2,11 @@
 
 import base64
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
@@ -23,8 +23,8 @@ from consumer.contract import (
     check,
 )
 from consumer.contract.check import ID_CHARACTERS_MAX
-from consumer.orders import ImpossibleEventError, OrderEvent
-from consumer.projection.claims import Claim
+from consumer.orders import ImpossibleEventError, OrderEvent, SequenceConflictError
+from consumer.projection.claims import Claim, LastMessage
 from consumer.projection.errors import RefusedEventError
 from consumer.projection.headers import read_headers, trace_parent
 
@@ -40,11 +40,25 @@ class Segment:
     claim: Claim
     first_offset: int
     next_offset: int
+    # The last message before `next_offset`, as far as it is known.
+    last: LastMessage | None = None
+    newest: Message | None = None
     message_count: int = 0
     events: list[OrderEvent] = field(default_factory=list)
     origins: list[Message] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     rings: list[RetryRequest] = field(default_factory=list)
+
+
+class PartitionEnd(NamedTuple):
+    """Kafka's word that a partition has no more messages before `offset` than it gave out.
+
+    What else is there are marks of transactions, and messages of transactions that were given up.
+    """
+
+    topic: str
+    partition: int
+    offset: int
 
 
 class Batch:
@@ -53,6 +67,11 @@ class Batch:
     def __init__(self) -> None:
         self.segments: dict[tuple[str, int], Segment] = {}
         self.message_count = 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether any partition goes on after it, be it past marks of transactions alone."""
+        return any(segment.next_offset > segment.first_offset for segment in self.segments.values())
 
 
 class Reader:
@@ -63,21 +82,48 @@ class Reader:
         self._messages = messages
         self._orders_topic = orders_topic
 
-    def read(self, messages: list[Message], claims: Mapping[tuple[str, int], Claim], batch: Batch) -> None:
+    def read(
+        self, messages: Sequence[Message | PartitionEnd], claims: Mapping[tuple[str, int], Claim], batch: Batch
+    ) -> None:
         """Take `messages` into `batch`; what belongs to no living claim is dropped, since somebody else reads it.
 
         Raises:
+            OffsetLostError: a message is of an earlier leader than what came before it.
             RegistryUnavailableError: a schema can't be had at present. What was taken stays in the batch, and a
                 repeated call with the same messages goes on after it.
         """
         segments: dict[tuple[Any, Any], Segment | None] = {}
+        try:
+            self._read(messages, claims, batch, segments)
+        finally:
+            for segment in segments.values():
+                # Retry requests may be lost, with their log.
+                if segment is not None and segment.newest is not None and segment.claim.topic == self._orders_topic:
+                    if (newest := _last_message(segment.newest)) is not None:
+                        segment.claim.follow(newest)
+                    segment.last = segment.claim.last
+
+    def _read(
+        self,
+        messages: Sequence[Message | PartitionEnd],
+        claims: Mapping[tuple[str, int], Claim],
+        batch: Batch,
+        segments: dict[tuple[Any, Any], Segment | None],
+    ) -> None:
         for message in messages:
+            if isinstance(message, PartitionEnd):
+                _reach(message, claims, batch)
+                continue
             place = (message.topic(), message.partition())
             offset: Any = message.offset()
             if place not in segments:
                 segments[place] = _segment(place, claims, batch)
             segment = segments[place]
-            if segment is None or offset < segment.next_offset:
+            if segment is None:
+                continue
+            if not segment.claim.is_proved and (first := _last_message(message)) is not None:
+                segment.claim.prove(first)
+            if offset < segment.next_offset:
                 continue
             found = self.examine(message)
             if isinstance(found, DeadLetter):
@@ -88,6 +134,7 @@ class Reader:
                 segment.events.append(found)
                 segment.origins.append(message)
             segment.next_offset = segment.claim.read_position = offset + 1
+            segment.newest = message
             segment.message_count += 1
             batch.message_count += 1
 
@@ -120,8 +167,25 @@ def _segment(place: tuple[Any, Any], claims: Mapping[tuple[str, int], Claim], ba
         return None
     segment = batch.segments.get(place)
     if segment is None or segment.claim is not claim:
-        segment = batch.segments[place] = Segment(claim, claim.read_position, claim.read_position)
+        position = claim.read_position
+        segment = batch.segments[place] = Segment(claim, position, position, claim.last)
     return segment
+
+
+def _last_message(message: Message) -> LastMessage | None:
+    leader_epoch = message.leader_epoch()
+    return None if leader_epoch is None or leader_epoch < 0 else LastMessage(message.offset() or 0, leader_epoch)
+
+
+def _reach(end: PartitionEnd, claims: Mapping[tuple[str, int], Claim], batch: Batch) -> None:
+    """Go on to the partition's end where no message stands before it; else retention would once seem to win over us."""
+    place = (end.topic, end.partition)
+    claim = claims.get(place)
+    if claim is None or not claim.is_alive or end.offset <= claim.read_position:
+        return
+    segment = _segment(place, claims, batch)
+    if segment is not None:
+        segment.next_offset = claim.read_position = end.offset
 
 
 def dead_letter(message: Message, error: Exception, *, event: OrderEvent | None = None) -> DeadLetter:
@@ -156,6 +220,8 @@ def _reason(error: Exception) -> str:
         return "undecodable"
     if isinstance(error, ImpossibleEventError):
         return "impossible"
+    if isinstance(error, SequenceConflictError):
+        return "conflict"
     return "refused" if isinstance(error, RefusedEventError) else "defect"
 
 

@@ -36,12 +36,20 @@ class Watermarks(NamedTuple):
     committed: int | None = None
 
 
+class LastMessage(NamedTuple):
+    """A message that was read, and under which leader of its partition it was written."""
+
+    offset: int
+    leader_epoch: int
+
+
 @dataclass(eq=False)
 class Claim:
     """One partition, owned under `epoch`.
 
     `position` is the next offset as Postgres has it, `read_position` the one after the last message that was read,
-    `log_end` the one after the last that the log held when it was claimed.
+    `log_end` the one after the last that the log held when it was claimed. `topic_id` is the topic's when it was
+    claimed, `last` the last message before `read_position`, each None where it isn't known.
     The claim is dead once the partition was revoked or lost, or a write under it matched no row; it never comes alive
     again.
     """
@@ -52,6 +60,10 @@ class Claim:
     position: int
     read_position: int
     log_end: int
+    topic_id: str | None = None
+    last: LastMessage | None = None
+    # Whether `last` was seen in the log since the partition was claimed.
+    is_proved: bool = False
     is_alive: bool = True
     fenced_at: float | None = field(default=None)
     # Nobody else claimed it, but Postgres no longer stands where we left it: it is to be claimed anew.
@@ -61,6 +73,38 @@ class Claim:
         """Note that somebody else claimed the partition."""
         self.is_alive = False
         self.fenced_at = time.monotonic()
+
+    def place(self) -> TopicPartition:
+        """Return where to begin: at the last message that was read, which proves that the log is what it was."""
+        if self.last is None or self.is_proved:
+            return TopicPartition(self.topic, self.partition, self.position)
+        # The client validates the epoch as well, whenever it learns of another leader.
+        return TopicPartition(self.topic, self.partition, self.last.offset, leader_epoch=self.last.leader_epoch)
+
+    def prove(self, first: LastMessage) -> None:
+        """Look at the first message that came since the partition was claimed.
+
+        Raises:
+            OffsetLostError: it is not the last one that was read before.
+        """
+        if not self.is_proved and self.last is not None and first != self.last:
+            raise lost(
+                self,
+                f"the log was cut off and filled again: the last message that was read had offset {self.last.offset} "
+                f"and leader epoch {self.last.leader_epoch}, and the log has offset {first.offset} of leader epoch "
+                f"{first.leader_epoch} there",
+            )
+        self.is_proved = True
+
+    def follow(self, message: LastMessage) -> None:
+        """Note the last message that was read.
+
+        Raises:
+            OffsetLostError: it is of an earlier leader than what came before it, which no log ever holds.
+        """
+        if self.last is not None and message.leader_epoch < self.last.leader_epoch:
+            raise lost(self, f"the log went back from leader epoch {self.last.leader_epoch} to {message.leader_epoch}")
+        self.last = message
 
     def move(self) -> None:
         """Note that Postgres stands elsewhere: a failover lost our last transactions, or a person moved the offset."""
@@ -124,13 +168,16 @@ class Claimer:
             ahead = _ahead({(row[0], row[1]): row[2] for row in rows}, watermarks)
             if after_setback or ahead:
                 note_setback(connection, "offsets" if after_setback else "group")
-            for topic, partition, next_offset, epoch, topic_id in rows:
+            for topic, partition, next_offset, epoch, topic_id, last_offset, last_leader_epoch in rows:
                 log = watermarks[topic, partition]
-                position = next_offset
+                claim = Claim(topic, partition, epoch, next_offset, next_offset, log.high, topic_id)
+                # What retention has removed can prove nothing.
+                if last_offset is not None and last_offset >= log.low and not self.is_replaceable(claim):
+                    claim.last = LastMessage(last_offset, last_leader_epoch)
                 fault = _fault(log, next_offset, topic_id)
                 if fault:
-                    position = self._begin_anew(connection, topic, partition, log, fault)
-                claims[topic, partition] = Claim(topic, partition, epoch, position, position, log.high)
+                    claim = self._begin_anew(connection, claim, log, fault)
+                claims[topic, partition] = claim
         crash_point("projection.after_claim")
         if ahead and not after_setback:
             _LOG.warning(
@@ -141,21 +188,20 @@ class Claimer:
             )
         return claims
 
-    def _begin_anew(self, connection: Connection[Any], topic: str, partition: int, log: Watermarks, fault: str) -> int:
-        if topic != self._replaceable_topic:
-            raise OffsetLostError(
-                f"{topic}[{partition}]: {fault}. Events may be missing, so the projection doesn't go on by itself. "
-                "Have HearLink publish the orders concerned again, or accept the gap; then write into the table "
-                "partition_offset, in the partition's row, where to go on (next_offset; topic_id null where the topic "
-                f"is a new one; the log now holds {log.low} to {log.high}), and start the consumer again."
-            )
-        # A retry request is a doorbell: the table finds all due orders without it.
+    def is_replaceable(self, claim: Claim) -> bool:
+        """Whether the topic of `claim` may be another one: a retry request is a doorbell, and due orders are found."""
+        return claim.topic == self._replaceable_topic
+
+    def _begin_anew(self, connection: Connection[Any], claim: Claim, log: Watermarks, fault: str) -> Claim:
+        if not self.is_replaceable(claim):
+            raise lost(claim, f"{fault}; the log now holds {log.low} to {log.high}")
+        topic, partition = claim.topic, claim.partition
         _LOG.warning("retry_topic_begun_anew", topic=topic, partition=partition, fault=fault, next_offset=log.low)
         connection.execute(
             _QUERIES["reposition"],
             {"topic": topic, "partition": partition, "next_offset": log.low, "topic_id": log.topic_id},
         )
-        return log.low
+        return Claim(topic, partition, claim.epoch, log.low, log.low, log.high, log.topic_id)
 
     def _topic_ids(self, topics: set[str]) -> dict[str, str]:
         """Return the topics' ids; a broker that doesn't tell them costs that check, no more."""
@@ -167,6 +213,21 @@ class Claimer:
         except KafkaException as error:
             _LOG.warning("topic_id_unknown", topics=sorted(topics), error=str(error))
         return ids
+
+
+def lost(claim: Claim, fault: str) -> OffsetLostError:
+    """Return what stops the projection where the log isn't what it was when `claim` was read up to its position."""
+    return OffsetLostError(
+        f"{claim.topic}[{claim.partition}]: {fault}. Events may be missing, so the projection doesn't go on by itself. "
+        "Have HearLink publish the orders concerned again, or accept the gap; then write into the table "
+        "partition_offset, in the partition's row, where to go on (next_offset; topic_id null where the topic is a new "
+        "one), and start the consumer again."
+    )
+
+
+def recreated(claim: Claim) -> str:
+    """Return what is wrong where the topic of `claim` has another id by now."""
+    return f"the topic was deleted and created anew (its id was {claim.topic_id})"
 
 
 def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:

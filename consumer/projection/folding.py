@@ -25,6 +25,8 @@ class Written:
     outcomes: Counter[str] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
     letters: list[DeadLetter] = field(default_factory=list)
+    # Events whose sequence another event of their order has, each with its message.
+    conflicts: list[tuple[OrderEvent, Message]] = field(default_factory=list)
     clinics: set[tuple[str, str]] = field(default_factory=set)
     orders: int = 0
     newest_us: int = 0
@@ -34,6 +36,7 @@ class Written:
         self.outcomes += other.outcomes
         self.retries += other.retries
         self.letters += other.letters
+        self.conflicts += other.conflicts
         self.clinics |= other.clinics
         self.orders += other.orders
         self.newest_us = max(self.newest_us, other.newest_us)
@@ -93,6 +96,10 @@ def _apply(
         except ImpossibleEventError as error:
             outcomes.append("impossible")
             written.letters.append(dead_letter(origin, error, event=event))
+            continue
+        if outcome is FoldOutcome.CONFLICT:
+            # Who writes them finds out whether that was decided before.
+            written.conflicts.append((event, origin))
             continue
         outcomes.append(outcome)
         if event.kind is ChangeKind.SYNC_REQUESTED and outcome is not FoldOutcome.REPEATED:

@@ -7,7 +7,8 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from consumer.projection.client_errors import explain, is_told_better
+from consumer.projection.client_errors import explain, is_fatal, is_told_better
+from consumer.projection.errors import ClientFailedError, OffsetLostError
 from consumer.projection.settings import ProjectionSettings
 
 _LIBRDKAFKA = logging.getLogger("librdkafka")
@@ -23,6 +24,8 @@ _CONSUMER: dict[str, Any] = {
     # A topic that the broker asked did not know yet, or new partitions, are found this soon, not after five minutes.
     "topic.metadata.refresh.interval.ms": 5_000,
     "isolation.level": "read_committed",
+    # Marks of transactions are no messages: that they were passed is told by the partition's end alone.
+    "enable.partition.eof": True,
     "check.crcs": True,
     # What lies ready in memory is bounded, whatever the backlog; enough for several batches.
     "queued.min.messages": 20_000,
@@ -35,12 +38,16 @@ _CONSUMER: dict[str, Any] = {
     # A thousand partitions make 1 MB of them, which takes 10 ms to read.
     "statistics.interval.ms": 5_000,
 }
-# Only for the classic protocol: the new one (group.protocol=consumer) lets the broker decide and refuses them.
+# Only for the classic protocol: the new one (group.protocol=consumer) lets the broker decide and refuses them. It is
+# not the default: Kafka before 4.0 does not have it, and with it a group waits 45 seconds for a member that was killed,
+# unless its brokers say otherwise. That it notices a topic which was created anew is no reason: so does TopicWatch.
 _CLASSIC: dict[str, Any] = {
     "partition.assignment.strategy": "cooperative-sticky",
     "session.timeout.ms": 6_000,
     "heartbeat.interval.ms": 500,
 }
+# How the client says that the log doesn't have what comes next, or not any more what came before it.
+_LOST = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION})  # noqa: SLF001 -- their names
 # What of KAFKA_CONFIG concerns every client: how to reach the brokers, and as whom.
 _COMMON = (
     *("sasl.", "ssl.", "https.", "security.", "enable.ssl", "enable.sasl"),
@@ -109,3 +116,21 @@ def create_admin(bootstrap_servers: str, kafka_config: dict[str, Any]) -> Admin:
     """Create the client that asks for topics and their offsets."""
     common = {name: value for name, value in kafka_config.items() if name.startswith(_COMMON)}
     return Admin({**common, "bootstrap.servers": bootstrap_servers})
+
+
+def check_error(place: str, error: KafkaError) -> None:
+    """Raise what is to end the projection, if `error`, which came instead of a message of `place`, is of that kind.
+
+    Raises:
+        OffsetLostError: the log is not what it was.
+        ClientFailedError: the client can't go on.
+    """
+    if error.code() in _LOST:
+        raise OffsetLostError(
+            f"{place}: the log doesn't have the offset that comes next ({error.str()}). If the log begins later, "
+            "retention was quicker: start the consumer again, and it says what is missing and what to do. If the "
+            "log ends earlier, or was cut off and filled again since, or is another cluster's: write into the table "
+            "partition_offset, in the partition's row, where to go on (next_offset), and start the consumer again."
+        )
+    if is_fatal(error):
+        raise ClientFailedError(explain(error))

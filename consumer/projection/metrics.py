@@ -9,7 +9,7 @@ class ProjectionMetrics(Protocol):
     def events(self, outcome: str, count: int) -> None:
         """Order events by what became of them.
 
-        applied, jumped, late, repeated; undecodable, impossible, refused, defect (these four are dead letters).
+        applied, jumped, late, repeated; undecodable, impossible, refused, defect, conflict (these are dead letters).
         """
 
     def retries(self, outcome: str, count: int) -> None:

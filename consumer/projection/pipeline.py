@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from consumer.contract import RegistryUnavailableError
 from consumer.database import connect, is_outage
 from consumer.database.crash import crash_point
 from consumer.projection.batch import Batch, Segment
+from consumer.projection.claims import Claim
 from consumer.projection.folding import Written
 from consumer.projection.metrics import ProjectionMetrics
 from consumer.projection.preparation import Prepared
@@ -133,8 +135,13 @@ class Pipeline:
         with self._condition:
             return self._waiting is None and not self._is_busy
 
+    def note_claimed(self, claims: Iterable[Claim]) -> None:
+        """Have Kafka told where Postgres stands, also where that is not what the group committed before it died."""
+        with self._condition:
+            self._committed.update({(claim.topic, claim.partition): claim.position for claim in claims})
+
     def take_committed(self) -> dict[tuple[str, int], int]:
-        """Return the next offsets that were committed to Postgres since the last call, by partition."""
+        """Return the next offsets that were committed to Postgres, or claimed, since the last call, by partition."""
         with self._condition:
             committed, self._committed = self._committed, {}
             return committed
@@ -171,6 +178,9 @@ class Pipeline:
         """Write a batch until it is written, or nothing of it is ours any more."""
         backoff = Backoff(self._stop)
         way = _Way(work.prepared)
+        if work.prepared is not None and work.prepared.upsert.written.conflicts:
+            # Folded upon what was known ahead; whether it is a conflict is to be said of the row as it is.
+            self._give_up_prepared(way)
         while not self._stop.is_set():
             try:
                 with self.transaction_lock:
@@ -296,7 +306,8 @@ class Pipeline:
         if written.newest_us:
             self._metrics.age(datetime.now(UTC).timestamp() - written.newest_us / 1_000_000)
         messages = sum(segment.message_count for segment in segments)
-        _LOG.info(
+        # A batch without messages went past marks of transactions.
+        (_LOG.info if messages else _LOG.debug)(
             "batch_written",
             messages=messages,
             orders=written.orders,

@@ -14,16 +14,17 @@ from psycopg import Connection
 
 from consumer.contract import Decoder, Encoder, MessageDecoder, RegistryUnavailableError
 from consumer.database import connect, is_outage, note_server
-from consumer.projection.batch import Batch, Reader
+from consumer.projection.batch import Batch, PartitionEnd, Reader
 from consumer.projection.brake import Brake
-from consumer.projection.claims import Claim, Claimer
+from consumer.projection.claims import Claim, Claimer, lost, recreated
 from consumer.projection.client_errors import explain, is_fatal
-from consumer.projection.errors import ClientFailedError, OffsetLostError, OwnershipError
-from consumer.projection.kafka import consumer_properties, create_admin, create_consumer, is_incremental
+from consumer.projection.errors import ClientFailedError, OwnershipError
+from consumer.projection.kafka import check_error, consumer_properties, create_admin, create_consumer, is_incremental
 from consumer.projection.metrics import NoMetrics, ProjectionMetrics
 from consumer.projection.pipeline import Backoff, Pipeline, Work
 from consumer.projection.preparation import Preparer
 from consumer.projection.settings import ProjectionSettings
+from consumer.projection.topic_watch import TopicWatch
 from consumer.projection.writer import BatchWriter, stored_offsets
 
 _LOG = structlog.get_logger()
@@ -60,6 +61,7 @@ class Projection:
         self._pipeline = Pipeline(writer, settings.database_url, self._metrics)
         self._preparer = Preparer(settings.database_url, self._metrics)
         admin = create_admin(settings.bootstrap_servers, settings.kafka_config)
+        self._topic_watch = TopicWatch(admin)
         self._claimer = Claimer(admin, settings.owner, settings.retry_topic)
         self._is_incremental = is_incremental(consumer_properties(settings))
         self._fatal: KafkaError | None = None
@@ -67,7 +69,7 @@ class Projection:
         self._claims: dict[tuple[str, int], Claim] = {}
         # What was received and not read yet, with the claims at its time: a message that came under a claim which is
         # gone must not count for a later one of the same partition, or what lies between would be skipped.
-        self._inbox: deque[tuple[dict[tuple[str, int], Claim], list[Message]]] = deque()
+        self._inbox: deque[tuple[dict[tuple[str, int], Claim], list[Message | PartitionEnd]]] = deque()
         # Whether the partitions are paused, because the writer is behind.
         self.is_paused = False
         self._lag: dict[tuple[str, int], int] = {}
@@ -115,11 +117,12 @@ class Projection:
         if self._inbox:
             batch = Batch()
             self._decode(batch)
-            if batch.message_count:
+            if batch.goes_on:
                 self._hand_over(batch)
         self._pipeline.check()
         self._commit_to_kafka()
         self._look_after_claims()
+        self._look_after_topics()
         self._claim_what_was_moved()
 
     def _receive(self) -> None:
@@ -137,13 +140,15 @@ class Projection:
     def _take(self, messages: list[Message]) -> None:
         if self._fatal is not None:
             raise ClientFailedError(explain(self._fatal))
-        good = []
+        good: list[Message | PartitionEnd] = []
         for message in messages:
             error = message.error()
-            if error is not None:
-                self._on_message_error(message, error)
-            else:
+            if error is None:
                 good.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 -- its name
+                good.append(PartitionEnd(message.topic() or "", message.partition() or 0, message.offset() or 0))
+            else:
+                self._on_message_error(message, error)
         if good:
             self._inbox.append((dict(self._claims), good))
 
@@ -234,6 +239,15 @@ class Projection:
             lag[topic, number] = max(0, max(high, claim.log_end) - claim.position)
         self._lag = lag
 
+    def _look_after_topics(self) -> None:
+        """Stop where the orders' topic is another one than was claimed; go on with another topic of retry requests."""
+        others = self._topic_watch.others(self._claims.values())
+        for claim in others:
+            if not self._claimer.is_replaceable(claim):
+                raise lost(claim, recreated(claim))
+            claim.is_alive = False
+        self._claim_anew(others, after_setback=False)
+
     def _claim_what_was_moved(self) -> None:
         """Go on from where Postgres stands where that isn't where we left it, as after a failover that lost something.
 
@@ -253,11 +267,18 @@ class Projection:
             action="claimed anew, to go on from where Postgres stands",
         )
         self._pipeline.forget()
-        partitions = [TopicPartition(claim.topic, claim.partition) for claim in moved]
-        claims = self._claim(self._consumer, partitions, after_setback=True)
+        self._claim_anew(moved, after_setback=True)
+
+    def _claim_anew(self, claims: list[Claim], *, after_setback: bool) -> None:
+        partitions = [TopicPartition(claim.topic, claim.partition) for claim in claims]
+        renewed = self._claim(self._consumer, partitions, after_setback=after_setback)
+        self._adopt(renewed)
+        for claim in renewed.values():
+            self._consumer.seek(claim.place())
+
+    def _adopt(self, claims: dict[tuple[str, int], Claim]) -> None:
         self._claims.update(claims)
-        for claim in claims.values():
-            self._consumer.seek(TopicPartition(claim.topic, claim.partition, claim.position))
+        self._pipeline.note_claimed(claims.values())
 
     def _compare_offsets(self) -> None:
         claims = [claim for claim in self._claims.values() if claim.is_alive]
@@ -292,10 +313,8 @@ class Projection:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         claims = self._claim(consumer, partitions)
-        self._claims.update(claims)
-        positions = [
-            TopicPartition(claim.topic, claim.partition, claim.position) for claim in claims.values() if claim.is_alive
-        ]
+        self._adopt(claims)
+        positions = [claim.place() for claim in claims.values() if claim.is_alive]
         if self._is_incremental:
             consumer.incremental_assign(positions)
         else:
@@ -359,15 +378,7 @@ class Projection:
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
         place = f"{message.topic()}[{message.partition()}]"
-        if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:  # noqa: SLF001 -- its name
-            raise OffsetLostError(
-                f"{place}: the log doesn't have the offset that comes next ({error.str()}). If the log begins later, "
-                "retention was quicker: start the consumer again, and it says what is missing and what to do. If the "
-                "log ends earlier, it was cut off or is another cluster's: write into the table partition_offset, in "
-                "the partition's row, where to go on (next_offset), and start the consumer again."
-            )
-        if is_fatal(error):
-            raise ClientFailedError(explain(error))
+        check_error(place, error)
         _LOG.warning("kafka_consumer_error", place=place, code=error.name(), error=explain(error))
 
     def _on_client_error(self, error: KafkaError) -> None:

@@ -10,21 +10,30 @@ set
     epoch = stored.epoch + 1,
     owner = excluded.owner,
     topic_id = coalesce(stored.topic_id, excluded.topic_id),
+    -- Nothing is known of what comes before an offset that somebody wrote by hand, or of a new topic.
+    last_for = case when stored.topic_id is not null then stored.last_for end,
     claimed_at = now()
-returning stored.topic, stored.partition, stored.next_offset, stored.epoch, stored.topic_id
+returning
+    stored.topic, stored.partition, stored.next_offset, stored.epoch, stored.topic_id,
+    case when stored.last_for = stored.next_offset then stored.last_offset end,
+    stored.last_leader_epoch
 
 -- name: reposition
 update partition_offset
-set next_offset = %(next_offset)s, topic_id = %(topic_id)s
+set next_offset = %(next_offset)s, topic_id = %(topic_id)s, last_for = null
 where topic = %(topic)s and partition = %(partition)s
 
 -- name: swap
 update partition_offset as stored
-set next_offset = batch.next_offset, updated_at = now()
+set next_offset = batch.next_offset,
+    last_offset = batch.last_offset,
+    last_leader_epoch = batch.last_leader_epoch,
+    last_for = batch.next_offset,
+    updated_at = now()
 from unnest(
     %(topics)s::text[], %(partitions)s::integer[], %(epochs)s::bigint[], %(expected)s::bigint[],
-    %(next_offsets)s::bigint[]
-) as batch (topic, partition, epoch, expected, next_offset)
+    %(next_offsets)s::bigint[], %(last_offsets)s::bigint[], %(last_leader_epochs)s::integer[]
+) as batch (topic, partition, epoch, expected, next_offset, last_offset, last_leader_epoch)
 where stored.topic = batch.topic
   and stored.partition = batch.partition
   and stored.epoch = batch.epoch
@@ -38,7 +47,7 @@ where (topic, partition) in (select * from unnest(%(topics)s::text[], %(partitio
 -- name: load
 select
     order_id, organisation_id, clinic_id, sequence, missing::text, revision, event_id,
-    (extract(epoch from occurred_at) * 1000000)::bigint, trace_parent, actor, state::text
+    (extract(epoch from occurred_at) * 1000000)::bigint, trace_parent, actor, state::text, seen
 from orders
 where order_id = any(%(order_ids)s)
 order by order_id
@@ -51,14 +60,14 @@ set statement_timeout = '2s'
 -- name: peek
 select
     order_id, organisation_id, clinic_id, sequence, missing::text, revision, event_id,
-    (extract(epoch from occurred_at) * 1000000)::bigint, trace_parent, actor, state::text
+    (extract(epoch from occurred_at) * 1000000)::bigint, trace_parent, actor, state::text, seen
 from orders
 where order_id = any(%(order_ids)s)
 
 -- name: upsert
 insert into orders as stored (
     order_id, organisation_id, clinic_id, patient_id, invoice_id, invoice_number, issued_on, currency, total,
-    sequence, missing, revision, event_id, occurred_at, trace_parent, state,
+    sequence, missing, seen, revision, event_id, occurred_at, trace_parent, state,
     -- The revision that the fold began with: 0 for a new order, which is right for a row that is inserted, and
     -- what the update below compares.
     synced_revision,
@@ -72,7 +81,7 @@ select
     (invoice ->> 'issued_on')::date,
     invoice ->> 'currency',
     (invoice ->> 'total')::numeric,
-    sequence, missing::int8multirange, revision, event_id,
+    sequence, missing::int8multirange, seen, revision, event_id,
     timestamptz 'epoch' + occurred_at_us * interval '1 microsecond',
     trace_parent, state,
     base_revision,
@@ -88,11 +97,11 @@ from (
     select *, state_text::jsonb as state
     from unnest(
         %(order_ids)b::text[], %(organisation_ids)b::text[], %(clinic_ids)b::text[], %(sequences)b::bigint[],
-        %(missing)b::text[], %(revisions)b::bigint[], %(base_revisions)b::bigint[], %(event_ids)b::text[],
+        %(missing)b::text[], %(seen)b::bytea[], %(revisions)b::bigint[], %(base_revisions)b::bigint[], %(event_ids)b::text[],
         %(occurred_at_us)b::bigint[], %(trace_parents)b::text[], %(requested_revisions)b::bigint[],
         %(actors)b::text[], %(first_change_at_us)b::bigint[], %(states)b::text[]
     ) as folded (
-        order_id, organisation_id, clinic_id, sequence, missing, revision, base_revision, event_id, occurred_at_us,
+        order_id, organisation_id, clinic_id, sequence, missing, seen, revision, base_revision, event_id, occurred_at_us,
         trace_parent, requested_revision, actor, first_change_at_us, state_text
     )
     offset 0
@@ -110,6 +119,7 @@ set
     total = excluded.total,
     sequence = excluded.sequence,
     missing = excluded.missing,
+    seen = excluded.seen,
     revision = excluded.revision,
     event_id = excluded.event_id,
     occurred_at = excluded.occurred_at,

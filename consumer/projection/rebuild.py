@@ -18,6 +18,7 @@ from consumer.contract import Decoder, MessageDecoder
 from consumer.database import connect, load_queries
 from consumer.orders import OrderEvent
 from consumer.projection.batch import Batch, Reader
+from consumer.projection.choice import Choice, EventIdentity
 from consumer.projection.claims import Claim
 from consumer.projection.errors import ProjectionError
 from consumer.projection.folding import fold, load_orders
@@ -87,8 +88,13 @@ class Rebuild:
         decoder: Decoder,
         messages: MessageDecoder,
         progress: Callable[[int, int], None] = lambda _read, _all: None,
+        choice: Choice | None = None,
     ) -> None:
+        """Rebuild all orders, or those of a `choice`."""
         self._settings = settings
+        self._choice = choice
+        # By decisions of before, which a rebuild honours.
+        self._overruled: set[EventIdentity] = set()
         self._reader = Reader(decoder, messages, settings.orders_topic)
         self._progress = progress
         self._claims: dict[tuple[str, int], Claim] = {}
@@ -111,7 +117,6 @@ class Rebuild:
                 **consumer_properties(settings),
                 "group.id": f"{settings.group_id}-rebuild",
                 "client.id": "hearlink-xero-rebuild",
-                "enable.partition.eof": True,
             },
             logger=_LIBRDKAFKA,
         )
@@ -121,6 +126,8 @@ class Rebuild:
                 for statement in _QUERIES["prepare"].split(";"):
                     connection.execute(statement)
                 try:
+                    overruled = connection.execute(_QUERIES["overruled"]).fetchall()
+                    self._overruled = {EventIdentity(*row) for row in overruled}
                     self._begin(consumer, connection)
                     self._read_to(consumer, connection, _stored(connection, settings.orders_topic))
                     return self._compare(consumer, connection, swap=swap)
@@ -159,11 +166,21 @@ class Rebuild:
                     unread.discard(partition)
                 if error is None:
                     (good if offset < target.get(partition, 0) else early).append(message)
-            self._reader.read(good, self._claims, batch)
+            self._read(good, batch)
             self._write(connection, batch)
         # What lies beyond is somebody's work still; it is asked for again should it be wanted.
         for partition in {message.partition() or 0 for message in early}:
             consumer.seek(TopicPartition(self._settings.orders_topic, partition, self._position(partition)))
+
+    def _read(self, messages: list[Message], batch: Batch) -> None:
+        if self._choice is None:
+            self._reader.read(messages, self._claims, batch)
+            return
+        keys = self._choice.keys
+        self._reader.read([message for message in messages if message.key() in keys], self._claims, batch)
+        for message in messages:
+            # Others are not looked into, but they are behind us.
+            self._claims[message.topic() or "", message.partition() or 0].read_position = (message.offset() or 0) + 1
 
     def _next(self, consumer: Consumer) -> list[Message]:
         first = consumer.poll(_PATIENCE_SECONDS)
@@ -176,12 +193,26 @@ class Rebuild:
 
     def _write(self, connection: Connection[Any], batch: Batch) -> None:
         segments = batch.segments.values()
-        events = [event for segment in segments for event in segment.events]
-        origins = [origin for segment in segments for origin in segment.origins]
+        counting = [
+            (event, origin)
+            for segment in segments
+            for event, origin in zip(segment.events, segment.origins, strict=True)
+            if self._counts(event)
+        ]
+        events = [event for event, _ in counting]
+        origins = [origin for _, origin in counting]
         self._events += batch.message_count
         self._unusable += sum(len(segment.letters) for segment in segments)
         self._progress(self._events, max(self._target, self._events))
         self._project(connection, events, origins)
+
+    def _counts(self, event: OrderEvent) -> bool:
+        """Whether nobody decided that another event has the sequence of `event`."""
+        if not self._overruled and self._choice is None:
+            return True
+        identity = EventIdentity(event.order_id, event.sequence, event.event_id)
+        chosen = None if self._choice is None else self._choice.counts(identity)
+        return identity not in self._overruled if chosen is None else chosen
 
     def _project(self, connection: Connection[Any], events: list[OrderEvent], origins: list[Message]) -> None:
         """Fold and write `events`; those that Postgres refuses are left out, as the living projection does it."""
@@ -205,7 +236,7 @@ class Rebuild:
             self._project(connection, events[:middle], origins[:middle])
             self._project(connection, events[middle:], origins[middle:])
         else:
-            self._unusable += len(upsert.written.letters)
+            self._unusable += len(upsert.written.letters) + len(upsert.written.conflicts)
 
     def _compare(self, consumer: Consumer, connection: Connection[Any], *, swap: bool) -> Comparison:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
@@ -220,14 +251,22 @@ class Rebuild:
                 _LOG.info("rebuild_overtaken", action="reading on, and comparing again")
                 self._events, self._unusable = counted
                 for (topic, partition), position in kept.items():
-                    self._claims[topic, partition].read_position = position
+                    claim = self._claims[topic, partition]
+                    claim.read_position, claim.last = position, None
                     consumer.seek(TopicPartition(topic, partition, position))
         raise RebuildError(
             "The living projection writes so busily that its rows can't be replaced. Try at a calmer time."
         )
 
     def _conclude(self, connection: Connection[Any], *, swap: bool) -> Comparison:
-        differences = [Difference(*row) for row in connection.execute(_QUERIES["differences"]).fetchall()]
+        scope = {"order_ids": None if self._choice is None else self._choice.order_ids}
+        if self._choice is not None and self._choice.missing():
+            lost = ", ".join(event.event_id for event in self._choice.missing())
+            raise RebuildError(
+                f"The topic doesn't hold the events any more, or they can't be used: {lost}. Keep what the orders have "
+                "(dead-letters keep), and have HearLink save them again."
+            )
+        differences = [Difference(*row) for row in connection.execute(_QUERIES["differences"], scope).fetchall()]
         count = connection.execute(_QUERIES["count"]).fetchone()
         comparison = Comparison(
             events=self._events,
@@ -240,7 +279,10 @@ class Rebuild:
             return comparison
         changed = connection.execute(_QUERIES["replace"]).fetchall()
         inserted = connection.execute(_QUERIES["insert_missing"]).rowcount
+        connection.execute(_QUERIES["replace_seen"])
         connection.execute(_QUERIES["register_clinics"])
+        if self._choice is not None:
+            self._choice.conclude(connection, self._choice.overruled)
         connection.execute(_QUERIES["wake_sync"])
         return msgspec.structs.replace(
             comparison,

@@ -41,6 +41,9 @@ select pg_advisory_unlock(hashtext('rebuild'), 0)
 -- Were the schema gone, the statements that follow would write the living table.
 lock table rebuild.orders in row exclusive mode
 
+-- name: overruled
+select order_id, sequence, event_id from public.overruled_event
+
 -- name: offsets
 select partition, next_offset from public.partition_offset where topic = %(topic)s
 
@@ -60,12 +63,15 @@ with difference as (
         rebuilt.sequence as rebuilt_sequence
     from public.orders living
     full join rebuild.orders rebuilt using (order_id)
-    where living.order_id is null
-       or rebuilt.order_id is null
-       or living.state is distinct from rebuilt.state
-       or living.clinic_id <> rebuilt.clinic_id
-       or living.sequence <> rebuilt.sequence
-       or living.missing <> rebuilt.missing
+    where (
+        living.order_id is null
+        or rebuilt.order_id is null
+        or living.state is distinct from rebuilt.state
+        or living.clinic_id <> rebuilt.clinic_id
+        or living.sequence <> rebuilt.sequence
+        or living.missing <> rebuilt.missing
+    )
+    and (%(order_ids)s::text[] is null or coalesce(living.order_id, rebuilt.order_id) = any(%(order_ids)s::text[]))
 )
 select order_id, kind, living_sequence, rebuilt_sequence from difference order by order_id
 
@@ -113,6 +119,7 @@ set organisation_id = c.organisation_id,
     total = c.total,
     sequence = c.sequence,
     missing = c.missing,
+    seen = c.seen,
     event_id = c.event_id,
     occurred_at = c.occurred_at,
     trace_parent = c.trace_parent,
@@ -126,6 +133,15 @@ set organisation_id = c.organisation_id,
 from changed c
 where o.order_id = c.order_id
 returning c.is_other
+
+-- name: replace_seen
+-- Of rows that a former version wrote, or whose events were chosen anew. What was seen makes no order another one.
+update public.orders o
+set seen = rebuilt.seen
+from rebuild.orders rebuilt
+where rebuilt.order_id = o.order_id
+  and rebuilt.seen <> o.seen
+  and rebuilt.sequence = o.sequence
 
 -- name: wake_sync
 select pg_notify('hearlink_due', '')

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from consumer.orders import ProjectedOrder
+from consumer.orders import ProjectedOrder, SeenEvents
 
 _RANGE = re.compile(r"\[(\d+),(\d+)\)")
 _DECODE = msgspec.json.Decoder().decode
@@ -30,6 +30,7 @@ def columns(folded: list[Folded]) -> dict[str, list[Any]]:
         "organisation_ids": [order.organisation_id for order in orders],
         "clinic_ids": [order.clinic_id for order in orders],
         "sequences": [order.sequence for order in orders],
+        "seen": [order.seen.stored() for order in orders],
         "missing": [_ranges(order.missing) if order.missing else "{}" for order in orders],
         "revisions": [order.revision for order in orders],
         "base_revisions": [row.base_revision for row in folded],
@@ -62,8 +63,13 @@ def from_row(row: tuple[Any, ...]) -> ProjectedOrder:
         order.trace_parent,
         order.actor,
         state,
+        seen,
     ) = row
     order.state = _DECODE(state)
+    order.seen = SeenEvents(seen)
+    if not seen:
+        # Written by a former version: what is known is which event came last.
+        order.seen.append(order.sequence, order.event_id)
     if missing != "{}":
         order.missing = [(int(first), int(end)) for first, end in _RANGE.findall(missing)]
     return order

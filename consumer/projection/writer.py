@@ -13,11 +13,12 @@ from consumer import results
 from consumer.contract import MESSAGE_BYTES_MAX, DeadLetter, Encoder, check_texts
 from consumer.database import load_queries
 from consumer.database.crash import crash_point
-from consumer.orders import ImpossibleEventError, OrderEvent
+from consumer.orders import FoldOutcome, ImpossibleEventError, OrderEvent
 from consumer.projection.batch import Segment, dead_letter, headers_json
 from consumer.projection.brake import Brake
 from consumer.projection.brake_marks import load_marks, note_stop
 from consumer.projection.claims import Claim
+from consumer.projection.conflicts import hold, letters_of, undecided
 from consumer.projection.errors import BrakeError, RefusedEventError
 from consumer.projection.folding import Upsert, Written, fold, load_orders
 from consumer.projection.metrics import ProjectionMetrics
@@ -98,8 +99,10 @@ class BatchWriter:
             rung = self._ring(connection, segments, written)
             written.letters.extend(letter for segment in segments for letter in segment.letters)
             verdicts = self._judge(connection, segments, written.letters)
+            has_conflicts = self._set_aside_conflicts(connection, written)
             self._bury(connection, written.letters)
-            if written.orders or rung:
+            hold(connection, written.conflicts)
+            if written.orders or rung or has_conflicts:
                 connection.execute(_QUERIES["wake_sync"])
             crash_point("projection.before_commit")
         self._clinics |= new_clinics
@@ -128,6 +131,19 @@ class BatchWriter:
             verdicts.extend(is_good[offset] for offset in sorted(is_good))
         self._brake.judge(verdicts, counted, marks.stops_of(counted))
         return verdicts
+
+    def _set_aside_conflicts(self, connection: Connection[Any], written: Written) -> bool:
+        """Add the letters of the conflicts that wait for a decision from now on; whether there are any.
+
+        The brake has not seen them: each concerns its order alone, and a HearLink that was restored makes many.
+        """
+        if not written.conflicts:
+            return False
+        written.conflicts, known = undecided(connection, written.conflicts)
+        letters = letters_of(written.conflicts)
+        written.letters.extend(letters)
+        written.outcomes.update({"conflict": len(letters), FoldOutcome.REPEATED: known})
+        return bool(letters)
 
     def _project(self, connection: Connection[Any], events: list[OrderEvent], origins: list[Message]) -> Written:
         """Load the orders of `events`, fold, write them back; all at once."""
@@ -249,6 +265,8 @@ def _swap(connection: Connection[Any], segments: list[Segment]) -> None:
             "epochs": [segment.claim.epoch for segment in segments],
             "expected": [segment.first_offset for segment in segments],
             "next_offsets": [segment.next_offset for segment in segments],
+            "last_offsets": [None if segment.last is None else segment.last.offset for segment in segments],
+            "last_leader_epochs": [None if segment.last is None else segment.last.leader_epoch for segment in segments],
         },
     ).rowcount
     if matched != len(segments):

@@ -10,6 +10,7 @@ from consumer.settings.check import (
     takes_revenue,
 )
 from consumer.settings.clinic_settings import (
+    AMOUNT_LIMIT,
     CATEGORIES,
     CategorySettings,
     ClinicSettings,
@@ -28,6 +29,7 @@ from consumer.settings.settings_file import (
 )
 
 __all__ = [
+    "AMOUNT_LIMIT",
     "CATEGORIES",
     "FIELDS",
     "CategorySettings",

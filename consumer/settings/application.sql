@@ -8,7 +8,7 @@ select
     null as clinic_id,
     synchronisation_enabled, mode, invoice_status, tenant_id, payment_account, hearing_aids_revenue_account,
     hearing_aids_tax_type, accessories_revenue_account, accessories_tax_type, services_revenue_account,
-    services_tax_type, custom_items_revenue_account, custom_items_tax_type
+    services_tax_type, custom_items_revenue_account, custom_items_tax_type, amount_limit::text
 from organisation
 where organisation_id = %(organisation_id)s
 union all
@@ -16,7 +16,7 @@ select
     clinic_id,
     synchronisation_enabled, mode, invoice_status, tenant_id, payment_account, hearing_aids_revenue_account,
     hearing_aids_tax_type, accessories_revenue_account, accessories_tax_type, services_revenue_account,
-    services_tax_type, custom_items_revenue_account, custom_items_tax_type
+    services_tax_type, custom_items_revenue_account, custom_items_tax_type, amount_limit::text
 from clinic_override
 where organisation_id = %(organisation_id)s;
 
@@ -25,14 +25,14 @@ insert into organisation (
     organisation_id,
     synchronisation_enabled, mode, invoice_status, tenant_id, payment_account, hearing_aids_revenue_account,
     hearing_aids_tax_type, accessories_revenue_account, accessories_tax_type, services_revenue_account,
-    services_tax_type, custom_items_revenue_account, custom_items_tax_type, updated_by
+    services_tax_type, custom_items_revenue_account, custom_items_tax_type, amount_limit, updated_by
 )
 values (
     %(organisation_id)s,
     %(synchronisation_enabled)s, %(mode)s, %(invoice_status)s, %(tenant_id)s, %(payment_account)s,
     %(hearing_aids_revenue_account)s, %(hearing_aids_tax_type)s, %(accessories_revenue_account)s,
     %(accessories_tax_type)s, %(services_revenue_account)s, %(services_tax_type)s,
-    %(custom_items_revenue_account)s, %(custom_items_tax_type)s, %(actor)s
+    %(custom_items_revenue_account)s, %(custom_items_tax_type)s, %(amount_limit)s::numeric, %(actor)s
 )
 on conflict (organisation_id) do update
 set synchronisation_enabled = excluded.synchronisation_enabled,
@@ -48,6 +48,7 @@ set synchronisation_enabled = excluded.synchronisation_enabled,
     services_tax_type = excluded.services_tax_type,
     custom_items_revenue_account = excluded.custom_items_revenue_account,
     custom_items_tax_type = excluded.custom_items_tax_type,
+    amount_limit = excluded.amount_limit,
     updated_by = excluded.updated_by,
     updated_at = now();
 
@@ -59,14 +60,14 @@ insert into clinic_override (
     organisation_id, clinic_id,
     synchronisation_enabled, mode, invoice_status, tenant_id, payment_account, hearing_aids_revenue_account,
     hearing_aids_tax_type, accessories_revenue_account, accessories_tax_type, services_revenue_account,
-    services_tax_type, custom_items_revenue_account, custom_items_tax_type, updated_by
+    services_tax_type, custom_items_revenue_account, custom_items_tax_type, amount_limit, updated_by
 )
 values (
     %(organisation_id)s, %(clinic_id)s,
     %(synchronisation_enabled)s, %(mode)s, %(invoice_status)s, %(tenant_id)s, %(payment_account)s,
     %(hearing_aids_revenue_account)s, %(hearing_aids_tax_type)s, %(accessories_revenue_account)s,
     %(accessories_tax_type)s, %(services_revenue_account)s, %(services_tax_type)s,
-    %(custom_items_revenue_account)s, %(custom_items_tax_type)s, %(actor)s
+    %(custom_items_revenue_account)s, %(custom_items_tax_type)s, %(amount_limit)s::numeric, %(actor)s
 );
 
 -- name: audit

@@ -1,6 +1,7 @@
 """A clinic's settings as the sync reads them: the organisation's defaults with the clinic's overrides in place."""
 
 from collections.abc import Collection
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +13,10 @@ from consumer.database import load_queries
 
 # The keys of ClinicSettings.categories, of the TOML's tables and, as prefixes, of the columns.
 CATEGORIES = ("hearing_aids", "accessories", "services", "custom_items")
+
+# A pair of the dearest hearing aids, with all that goes with it, is some 10,000: more than ten times of that is hardly
+# one patient's, in pounds, euros or dollars. Where money is counted otherwise, the settings say another limit.
+AMOUNT_LIMIT = Decimal("100000.00")
 
 _QUERIES = load_queries(__file__, "clinic_settings.sql")
 
@@ -51,6 +56,8 @@ class ClinicSettings(msgspec.Struct, frozen=True):
     categories: dict[str, CategorySettings]
     # Whether the clinic overrides anything.
     overridden: bool = False
+    # No single amount beyond it is sent before somebody has looked at it.
+    amount_limit: Decimal = AMOUNT_LIMIT
 
 
 def load_clinic_settings(
@@ -86,4 +93,5 @@ def _settings(row: dict[str, Any]) -> ClinicSettings:
             for category in CATEGORIES
         },
         overridden=row["overridden"],
+        amount_limit=AMOUNT_LIMIT if row["amount_limit"] is None else row["amount_limit"],
     )

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from consumer.settings.clinic_settings import CATEGORIES, InvoiceStatus, Mode
 # Xero's account codes have at most 10 characters; an account may be named by its id (a UUID) instead.
 _ACCOUNT = re.compile(r"\S{1,10}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LONGEST_TEXT = 100
+# What the column has room for.
+_AMOUNT_END = Decimal(10) ** 14
 
 Value = str | bool
 
@@ -69,12 +72,25 @@ def _account(value: Any) -> Value | _Bad:
     return text
 
 
+def _amount(value: Any) -> Value | _Bad:
+    try:
+        amount = Decimal(str(value))
+        # As the column has it, so that what is written and what is read compare.
+        text = f"{amount:.2f}"
+        if not isinstance(value, bool) and Decimal(text) == amount and 0 < amount < _AMOUNT_END:
+            return text
+    except InvalidOperation:
+        pass
+    return _Bad("must be an amount above 0 with at most two decimal places, such as 100000.00")
+
+
 _SIMPLE: dict[str, Callable[[Any], Value | _Bad]] = {
     "synchronisation_enabled": _boolean,
     "mode": _choice(Mode),
     "invoice_status": _choice(InvoiceStatus),
     "tenant_id": _text,
     "payment_account": _account,
+    "amount_limit": _amount,
 }
 _CATEGORY: dict[str, Callable[[Any], Value | _Bad]] = {"revenue_account": _account, "tax_type": _text}
 

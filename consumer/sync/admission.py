@@ -2,10 +2,10 @@
 
 import msgspec
 
-from consumer.results import Outcome
+from consumer.results import Outcome, Problem
 from consumer.sync.back_off import ATTEMPTS, CRASHES_MAX
 from consumer.sync.conclusions import Conclusions
-from consumer.sync.gate import Gate, Hold, decide
+from consumer.sync.gate import BEYOND_LIMIT, CONFLICT, Gate, Hold, decide
 from consumer.sync.job import Ending, Job, latest_patient
 from consumer.sync.minutes import Minutes
 from consumer.sync.planner import Circumstances
@@ -15,7 +15,9 @@ from consumer.sync.tenant_facts import TenantFacts
 _DISABLED = "synchronisation_disabled"
 _UNFINISHED = "left_unfinished"
 # What an order failed for that is over once it is held for another reason.
-_OVER = frozenset({_DISABLED, _UNFINISHED, "change_not_finished"})
+_OVER = frozenset({_DISABLED, _UNFINISHED, "change_not_finished", CONFLICT, BEYOND_LIMIT})
+# What is told once, and to whoever asks, however often the order changes meanwhile.
+_TOLD_ONCE = frozenset({_UNFINISHED, CONFLICT, BEYOND_LIMIT})
 _IN_STEP = "Nothing of this order has changed in HearLink since it was sent to Xero; nothing had to be sent."
 
 
@@ -44,7 +46,12 @@ class Admission:
             self._conclusions.leave_alone(job)
             return
         gate = decide(
-            job.order, job.settings, requested=job.row.requested, elsewhere=job.links.elsewhere, gaps=job.gaps
+            job.order,
+            job.settings,
+            requested=job.row.requested,
+            elsewhere=job.links.elsewhere,
+            gaps=job.gaps,
+            conflicts=job.row.conflicts,
         )
         if gate.tenant_id is not None and gate.tenant_id == self._tenant_id and self._facts.unknown:
             # Nobody is disconnected: the settings name what Xero never showed us.
@@ -64,30 +71,24 @@ class Admission:
 
     def _only_close(self, job: Job, gate: Gate) -> None:
         """Have no more sent of an order that may not be pushed any more than what closes its gaps."""
-        job.closing = Ending(hold=gate.hold, synced=gate.done, answered=True, free_attempt=True)
-        if gate.code is not None:
-            problem = self._services.catalogue.local(gate.code, **gate.values)
-            entry = job.entry(
-                job.whole_order, Outcome.SKIPPED, problem.message, tenant_id=self._tenant_id, problem=problem
-            )
-            self._minutes.skip(entry)
+        problem = None if gate.code is None else self._services.catalogue.local(gate.code, **gate.values)
+        if problem is not None:
+            self._tell(job, gate, problem)
+        job.closing = Ending(
+            hold=gate.hold,
+            synced=gate.done,
+            answered=True,
+            free_attempt=True,
+            problem=problem if gate.failed else None,
+        )
 
     def _refuse(self, job: Job, gate: Gate) -> None:
         values = dict(gate.values)
         if "tenant" in values:
             values["tenant"] = self._facts.tenant_names.get(values["tenant"], values["tenant"])
         problem = None if gate.code is None else self._services.catalogue.local(gate.code, **values)
-        # Told when it came to that, and to whoever asks.
-        is_told = gate.code == _UNFINISHED == job.row.problem_code and not job.row.requested
-        if problem is not None and not is_told:
-            outcome = Outcome.FAILED if gate.failed else Outcome.SKIPPED
-            entry = job.entry(job.whole_order, outcome, problem.message, tenant_id=self._tenant_id, problem=problem)
-            if gate.failed:
-                self._minutes.log(entry, problem)
-            elif job.row.requested:
-                self._minutes.log(entry)
-            else:
-                self._minutes.skip(entry)
+        if problem is not None:
+            self._tell(job, gate, problem)
         # What failed before has not been tried again: a change of the order alone mends nothing in Xero. A request that
         # was refused because synchronisation was off has its answer.
         failed_before = job.row.problem_id is not None and job.row.problem_code not in _OVER
@@ -101,6 +102,18 @@ class Admission:
             problem=problem if gate.failed else None,
         )
         self._conclusions.finish(job, ending)
+
+    def _tell(self, job: Job, gate: Gate, problem: Problem) -> None:
+        if gate.code in _TOLD_ONCE and gate.code == job.row.problem_code and not job.row.requested:
+            return
+        outcome = Outcome.FAILED if gate.failed else Outcome.SKIPPED
+        entry = job.entry(job.whole_order, outcome, problem.message, tenant_id=self._tenant_id, problem=problem)
+        if gate.failed:
+            self._minutes.log(entry, problem)
+        elif job.row.requested and gate.tenant_id is None:
+            self._minutes.log(entry)
+        else:
+            self._minutes.skip(entry)
 
     def _prepare(self, job: Job) -> None:
         patient = latest_patient(job)

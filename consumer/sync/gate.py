@@ -6,6 +6,7 @@ import msgspec
 
 from consumer.orders import Order
 from consumer.settings import ClinicSettings, Mode
+from consumer.sync.excess import Excess, find_excess
 
 
 class Hold(StrEnum):
@@ -22,6 +23,28 @@ class Hold(StrEnum):
     LIMIT = "limit"
     RETRY = "retry"
     IN_DOUBT = "in_doubt"
+
+
+CONFLICT = "sequence_used_twice"
+BEYOND_LIMIT = "amount_beyond_limit"
+
+
+class Conflicts(msgspec.Struct, frozen=True):
+    """Events whose sequence another event of the order had: the sequences, and the dead letters that hold them."""
+
+    sequences: tuple[int, ...] = ()
+    letter_ids: tuple[int, ...] = ()
+
+    def values(self, order_id: str) -> dict[str, str]:
+        """Return what the catalogue's words need."""
+        return {
+            "order_id": order_id,
+            "sequences": ", ".join(map(str, self.sequences)),
+            "letters": " ".join(map(str, self.letter_ids)),
+        }
+
+
+NO_CONFLICTS = Conflicts()
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -47,28 +70,47 @@ def decide(
     requested: bool,
     elsewhere: tuple[str, ...] = (),
     gaps: tuple[str, ...] = (),
+    conflicts: Conflicts = NO_CONFLICTS,
 ) -> Gate:
     """Decide whether `order` is pushed.
 
-    `requested`: a person asked for it. `elsewhere`: the ids of other tenants that hold its invoice. `gaps`: what was
+    `requested`: a person asked for it. `elsewhere`: the ids of other tenants that hold its invoice. `conflicts`: events
+    of it that wait for a decision; Xero keeps what it has until then, since either may be right. `gaps`: what was
     taken out of Xero for a change that is still to be made. It is made also where the order may not be pushed any
-    more, for else its money would be missing in Xero and nobody told; only where nothing may be sent it has to wait.
+    more, for else its money would be missing in Xero and nobody told; only where nothing may be sent, or an amount is
+    beyond the clinic's limit, it has to wait.
     """
     if settings is None or not settings.synchronisation_enabled:
         return _switched_off(order, settings, requested=requested, gaps=gaps)
-    closing = settings.tenant_id if gaps and not elsewhere else None
+    excess = find_excess(order, settings.amount_limit)
+    closing = settings.tenant_id if gaps and not elsewhere and excess is None else None
+    if conflicts.letter_ids:
+        values = conflicts.values(order.order_id)
+        return Gate(tenant_id=closing, hold=Hold.PROBLEM, code=CONFLICT, failed=True, values=values)
     if order.state.closed is not None:
         outcome = order.state.closed.outcome.lower().replace("_", " ")
         values = {"order_id": order.order_id, "outcome": outcome}
         return Gate(tenant_id=closing, code="order_closed", values=values, done=True)
     if settings.mode is Mode.MANUAL and not requested:
         return Gate(tenant_id=closing, hold=Hold.MANUAL)
+    return _to_tenant(order, settings, elsewhere, excess)
+
+
+def _to_tenant(order: Order, settings: ClinicSettings, elsewhere: tuple[str, ...], excess: Excess | None) -> Gate:
     if settings.tenant_id is None:
         return Gate(hold=Hold.PROBLEM, code="no_tenant", failed=True, values={"clinic_id": order.clinic_id})
     others = tuple(tenant_id for tenant_id in elsewhere if tenant_id != settings.tenant_id)
     if others:
         values = {"tenant": others[0], "order_id": order.order_id}
         return Gate(hold=Hold.PROBLEM, code="linked_elsewhere", failed=True, values=values)
+    if excess is not None:
+        values = {
+            "order_id": order.order_id,
+            "kind": excess.kind,
+            "amount": f"{excess.amount:,.2f}",
+            "limit": f"{settings.amount_limit:,.2f}",
+        }
+        return Gate(hold=Hold.PROBLEM, code=BEYOND_LIMIT, failed=True, values=values)
     return Gate(tenant_id=settings.tenant_id)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from consumer.orders import Order, Patient, read_order
 from consumer.results import Facts, LogEntry, Operation, Outcome, Problem, Trigger
 from consumer.settings import ClinicSettings
-from consumer.sync.gate import Hold
+from consumer.sync.gate import Conflicts, Hold
 from consumer.sync.intents import Sender
 from consumer.sync.link import LinkKind, Links
 from consumer.sync.planner import Circumstances, make_plan
@@ -77,6 +77,8 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
     in_doubt: bool
     # From before a failover and not pushed since, or found in Xero unexpectedly: see reconciliation.
     unreconciled: bool
+    conflict_sequences: tuple[int, ...]
+    conflict_letters: tuple[int, ...]
 
     @property
     def requested(self) -> bool:
@@ -88,6 +90,11 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
         """What set the sync in motion: what had failed or waited and comes again is a retry."""
         came_again = self.hold in {Hold.PROBLEM, Hold.RETRY, Hold.CONNECTION} and self.trigger == Trigger.AUTO
         return Trigger.RETRY if came_again else Trigger(self.trigger)
+
+    @property
+    def conflicts(self) -> Conflicts:
+        """The events that wait for a person's decision."""
+        return Conflicts(self.conflict_sequences, self.conflict_letters)
 
     def read(self) -> Order:
         """Return the order as the planner reads it."""

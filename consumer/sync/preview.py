@@ -10,7 +10,7 @@ from psycopg.rows import class_row, dict_row
 from consumer.database import load_queries
 from consumer.orders import Patient, read_order
 from consumer.settings import load_clinic_settings
-from consumer.sync.gate import Gate, Hold, decide
+from consumer.sync.gate import Conflicts, Gate, Hold, decide
 from consumer.sync.link_store import load_links
 from consumer.sync.planner import Circumstances, make_plan
 from consumer.sync.step import Plan
@@ -58,6 +58,8 @@ class _Row(msgspec.Struct, frozen=True):
     attempts: int
     patient: str
     in_doubt: bool
+    conflict_sequences: tuple[int, ...]
+    conflict_letters: tuple[int, ...]
 
 
 def preview_order(connection: Connection[Any], order_id: str, hearlink_url: str) -> Preview | None:
@@ -77,7 +79,8 @@ def preview_order(connection: Connection[Any], order_id: str, hearlink_url: str)
     tenant_id = None if settings is None else settings.tenant_id
     links = load_links(connection, tenant_id or "", [(order_id, order.patient.patient_id)])[order_id]
     requested = row.requested_revision is not None
-    gate = decide(order, settings, requested=requested, elsewhere=links.elsewhere)
+    conflicts = Conflicts(row.conflict_sequences, row.conflict_letters)
+    gate = decide(order, settings, requested=requested, elsewhere=links.elsewhere, conflicts=conflicts)
     on_request = (
         decide(order, settings, requested=True, elsewhere=links.elsewhere) if gate.hold is Hold.MANUAL else gate
     )

@@ -11,8 +11,16 @@ select
         select from unsettled u
         where u.order_id = o.order_id
            or (u.kind = 'contact' and u.local_id = o.patient_id and u.organisation_id = o.organisation_id)
-    ) as in_doubt
+    ) as in_doubt,
+    conflict.sequences as conflict_sequences, conflict.letters as conflict_letters
 from orders o
+cross join lateral (
+    select
+        coalesce(array_agg(distinct d.sequence), '{}') as sequences,
+        coalesce(array_agg(d.id order by d.id), '{}') as letters
+    from dead_letter d
+    where d.order_id = o.order_id and d.state = 'open' and d.reason = 'conflict'
+) conflict
 where o.order_id = %(order_id)s
 
 -- name: tenant

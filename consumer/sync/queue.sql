@@ -156,8 +156,16 @@ select
         where s.reason <> 'first'
           and (c.pushed_at is null or c.pushed_at < s.noticed_at)
           and c.occurred_at < s.noticed_at + interval '10 minutes'
-    ) as unreconciled
+    ) as unreconciled,
+    conflict.sequences as conflict_sequences, conflict.letters as conflict_letters
 from claimed c
+cross join lateral (
+    select
+        coalesce(array_agg(distinct d.sequence), '{}') as sequences,
+        coalesce(array_agg(d.id order by d.id), '{}') as letters
+    from dead_letter d
+    where d.order_id = c.order_id and d.state = 'open' and d.reason = 'conflict'
+) conflict
 order by c.priority, c.due_at
 
 -- name: tenant_facts

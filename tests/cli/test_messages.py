@@ -12,7 +12,7 @@ from consumer.database import connect
 from consumer.orders import ChangeKind
 from tests.cli.service import COMMAND, PATIENCE_SECONDS, Service
 from tests.projection.world import wait_until
-from tests.sync.books import invoice
+from tests.sync.books import invoice, payment
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -159,3 +159,58 @@ def test_what_is_missing_is_said(office: Service) -> None:
         in office.run("dead-letters", "skip", "--partition", "1", "--from", "5", "--to", "4", "--reason", "a test").err
     )
     assert office.run("events", "send", "no-such-file").code == 2
+
+
+@pytest.mark.parametrize("decision", ["take", "keep"])
+def test_a_number_that_came_twice_holds_its_order_until_somebody_decides(office: Service, decision: str) -> None:
+    order_id = f"twice-{decision}"
+    office.send_invoice(order_id)
+    _pay(office, order_id, "till-1", "10.0000", event_id=f"{order_id}-first")
+    office.wait_until_quiet()
+    assert _paid(office, order_id) == [10.0]
+
+    # HearLink's database comes from a backup of before the payment, and counts on from there.
+    office.sequences[order_id] -= 1
+    _pay(office, order_id, "till-2", "15.0000", event_id=f"{order_id}-second")
+    _pay(office, order_id, "till-3", "3.0000", event_id=f"{order_id}-third")
+    office.wait_until_quiet()
+    assert _paid(office, order_id) == [10.0]
+    (letter,) = office.expect("dead-letters", "list", "--order", order_id, "--reason", "conflict", "--json").json
+    (problem,) = [one for one in office.expect("problems", "--json").json if one["subject"] == order_id]
+    assert (problem["code"], problem["problem_class"]) == ("sequence_used_twice", "hearlink")
+    assert problem["message"].startswith("HearLink has used this number twice: ")
+    assert f"hearlink-xero dead-letters take {letter['id']}”" in problem["fix"]
+    plan = office.expect("plan", order_id, "--json").json
+    assert (plan["gate"]["code"], plan["plan"]) == ("sequence_used_twice", None)
+    refused = office.run("dead-letters", "replay", str(letter["id"]))
+    assert (refused.code, "conflicts are taken or kept" in refused.err) == (1, True)
+
+    why = [] if decision == "take" else ["--reason", "the till has it"]
+    answer = office.expect("dead-letters", decision, str(letter["id"]), *why, "--actor", "operator", "--json").json
+    done = {"take": "taken", "keep": "kept"}[decision]
+    assert answer == {done: [letter["id"]], "not_open": []}
+    office.wait_until_quiet()
+    assert _paid(office, order_id) == ([3.0, 15.0] if decision == "take" else [3.0, 10.0])
+    assert not [one for one in office.expect("problems", "--json").json if one["subject"] == order_id]
+    moments = office.expect("timeline", order_id, "--json").json["moments"]
+    told = [moment["text"] for moment in moments if moment["kind"] in {"dead_letter", "act"}]
+    assert "its sequence 2 came before with another event" in told[0]
+    assert told[1].startswith(f"operator: dead letters {done}")
+    assert office.expect("rebuild", "--json").json["differences"] == []
+
+
+def _pay(office: Service, order_id: str, payment_id: str, amount: str, *, event_id: str) -> None:
+    change = {"payment": payment(payment_id, amount=amount)}
+    line = json.loads(office.event_line(order_id, ChangeKind.PAYMENT_SAVED, change))
+    office.expect("events", "send", "-", stdin=json.dumps({**line, "event_id": event_id}) + "\n")
+
+
+def _paid(office: Service, order_id: str) -> list[float]:
+    """The payments that Xero has of the order."""
+    ledger = office.simulator.control.ledger(office.tenant_id)
+    (document,) = [one for one in ledger["Invoices"] if one["InvoiceNumber"] == f"WH-{order_id}"]
+    return sorted(
+        float(one["Amount"])
+        for one in ledger["Payments"]
+        if one["Invoice"]["InvoiceID"] == document["InvoiceID"] and one["Status"] == "AUTHORISED"
+    )

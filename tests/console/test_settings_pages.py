@@ -134,6 +134,16 @@ def test_saving_again_what_holds_changes_nothing(visitor: Visitor, read_books: B
     assert organisation(read_books) == before
 
 
+def test_the_amount_limit_can_be_changed_and_stays_when_something_else_is(visitor: Visitor, read_books: Books) -> None:
+    save(visitor, defaults_form(visitor, amount_limit="2500"))
+    assert organisation(read_books)["amount_limit"] == 2500
+    save(visitor, defaults_form(visitor, mode="manual"))
+    assert organisation(read_books)["amount_limit"] == 2500
+    save(visitor, defaults_form(visitor, amount_limit=""))
+    assert organisation(read_books)["amount_limit"] is None
+    assert 'placeholder="100000.00"' in visitor.page("/settings").text
+
+
 def test_what_failed_for_the_settings_is_counted_and_tried_again(visitor: Visitor, read_books: Books) -> None:
     read_books.simulator.control.archive_account(read_books.tenant_id, "200")
     read_books.save_invoice("order-2")

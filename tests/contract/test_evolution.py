@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
@@ -146,6 +147,84 @@ def test_widened_types_and_other_logical_types_are_read_right() -> None:
     payment = {**CHANGES[ChangeKind.PAYMENT_SAVED]["payment"], "amount": Decimal(40)}
     event = Writer(alter).round_trip(ChangeKind.PAYMENT_SAVED, {"payment": payment}, occurred_at=1_769_852_400_123)
     assert event == sample_event(ChangeKind.PAYMENT_SAVED, occurred_at_us=1_769_852_400_123_000)
+
+
+def _big_decimal(unscaled: int, scale: int) -> bytes:
+    """An amount as Avro's Java library writes a BigDecimal: the digits' bytes behind their length, then the scale."""
+    target = BytesIO()
+    digits = unscaled.to_bytes((unscaled.bit_length() + 8) // 8, "big", signed=True)
+    schemaless_writer(
+        target,
+        {
+            "type": "record",
+            "name": "N",
+            "fields": [{"name": "digits", "type": "bytes"}, {"name": "scale", "type": "int"}],
+        },
+        {"digits": digits, "scale": scale},
+    )
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "logical", "value"),
+    [
+        ("amount", "bytes", "big-decimal", _big_decimal(145_000, 2)),
+        ("amount", "bytes", "decimal-of-the-future", b"\x01"),
+        ("amount", "bytes", "uuid", b"\x01"),
+        ("paid_on", "int", "time-millis", 20_000),
+        ("paid_on", "int", "days-of-the-future", 20_000),
+        ("payment_id", "string", "uuid", "7f0c8f0a-2d1b-4c9e-9a5e-1b2c3d4e5f60"),
+    ],
+)
+def test_another_logical_type_is_refused_by_name_unless_it_is_a_text(
+    field: str, written: str, logical: str, value: Any
+) -> None:
+    """An amount of 1,450.00 went to the books as one of millions, since the same bytes were read otherwise."""
+    meant = {"type": written, "logicalType": logical}
+    for kind in (meant, ["null", meant]):
+        writer = Writer(lambda schema, kind=kind: _field(_payment(schema), field).update(type=kind))  # type: ignore[misc]
+        payment = {**CHANGES[ChangeKind.PAYMENT_SAVED]["payment"], "amount": Decimal(40), field: value}
+        if written == "string":
+            writer.round_trip(ChangeKind.PAYMENT_SAVED, {"payment": payment})
+            continue
+        where = (
+            rf"order order-1: the field change\.PaymentSaved\.payment\.{field} is {written} of the logical .*{logical}"
+        )
+        with pytest.raises(UndecodableError, match=where):
+            writer.round_trip(ChangeKind.PAYMENT_SAVED, {"payment": payment})
+        assert writer.round_trip(ChangeKind.SYNC_REQUESTED) == sample_event(ChangeKind.SYNC_REQUESTED)
+
+
+@pytest.mark.parametrize("logical", ["local-timestamp-micros", "local-timestamp-millis", "time-micros", "unheard-of"])
+@pytest.mark.parametrize("field", ["occurred_at", "sequence"])
+def test_another_kind_of_time_or_number_is_refused_by_name(field: str, logical: str) -> None:
+    writer = Writer(lambda schema: _field(schema, field).update(type={"type": "long", "logicalType": logical}))
+    contract = {"occurred_at": "timestamp-micros", "sequence": "a plain long"}[field]
+    with pytest.raises(UndecodableError, match=f"the field {field} is long of the logical type {logical}.*{contract}"):
+        writer.decoder.decode(writer.write(ChangeKind.SYNC_REQUESTED, {}, **{field: 7}))
+
+
+def test_a_schema_whose_types_are_nested_without_need_is_refused_and_stops_nobody() -> None:
+    schema = json.loads((schemas_folder() / "order-event.avsc").read_text(encoding="utf-8"))
+    mark = schema_fingerprint(schema)
+    _field(schema, "occurred_at")["type"] = {"type": {"type": "long"}, "logicalType": "timestamp-micros"}
+    contract = Schemas.load(schemas_folder()).current("OrderEvent")
+    with pytest.raises(UndecodableError, match="The writer's schema is no Avro schema"):
+        Decoder(Schemas({"OrderEvent": contract}, {mark: schema})).decode(single_object_prefix(mark) + b"\x00")
+
+
+def test_a_type_that_says_nothing_more_means_what_the_contract_does() -> None:
+    def alter(schema: dict[str, Any]) -> None:
+        _field(schema, "event_id")["type"] = "string"
+        _field(schema, "occurred_at")["type"] = "long"
+        _field(_payment(schema), "amount")["type"] = "bytes"
+        _field(_payment(schema), "paid_on")["type"] = "int"
+
+    sample = CHANGES[ChangeKind.PAYMENT_SAVED]["payment"]
+    days = (date.fromisoformat(sample["paid_on"]) - date(1970, 1, 1)).days
+    payment = {**sample, "amount": (400_000).to_bytes(3, "big"), "paid_on": days}
+    event = Writer(alter).round_trip(ChangeKind.PAYMENT_SAVED, {"payment": payment})
+    assert event == sample_event(ChangeKind.PAYMENT_SAVED)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,20 @@ import itertools
 from typing import Any, NamedTuple
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.orders import ChangeKind, OrderEvent, ProjectedOrder, apply_event, read_order
+from consumer.orders import (
+    SEQUENCE_JUMP_MAX,
+    ChangeKind,
+    FoldOutcome,
+    ImpossibleEventError,
+    OrderEvent,
+    ProjectedOrder,
+    apply_event,
+    read_order,
+)
 from tests.contract.samples import CHANGES, PATIENT, sample_event
 
 
@@ -80,6 +90,7 @@ def test_a_history_folds_to_one_state_in_whatever_order_it_comes(changes: list[C
         folded = fold(list(order))
         assert folded.state == expected.state, [each.sequence for each in order]
         assert folded.missing == []
+        assert folded.seen.stored() == expected.seen.stored()
 
 
 @settings(max_examples=150, deadline=None)
@@ -135,3 +146,45 @@ def test_states_of_former_versions_are_gone_on_with() -> None:
     paid = {**empty, "payments": {"a": {"sequence": 5, "deleted": True, "value": {"payment_id": "a"}}}}
     late = event(3, Change(ChangeKind.PAYMENT_SAVED, "a"))
     assert fold([late], paid).state["payments"] == paid["payments"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_CHANGES, min_size=1, max_size=8), st.data())
+def test_another_event_of_a_sequence_changes_nothing_whenever_it_comes(
+    changes: list[Change], data: st.DataObject
+) -> None:
+    events = history(*changes)
+    expected = fold(events)
+    first = data.draw(st.sampled_from(events))
+    other = msgspec.structs.replace(
+        event(first.sequence, data.draw(_CHANGES)), event_id="another", clinic_id="another", occurred_at_us=1
+    )
+    rest = list(data.draw(st.permutations([one for one in events if one is not first])))
+    cut = data.draw(st.integers(0, len(rest)))
+    after = data.draw(st.integers(cut, len(rest)))
+    order = ProjectedOrder("order-1", "org-1")
+    outcomes = {}
+    for each in [*rest[:cut], first, *rest[cut:after], other, *rest[after:], first, other]:
+        outcomes[each.event_id] = apply_event(order, each)
+    assert outcomes["another"] is FoldOutcome.CONFLICT
+    assert outcomes[first.event_id] is FoldOutcome.REPEATED
+    assert (order.state, order.seen.stored(), order.revision) == (expected.state, expected.seen.stored(), len(events))
+    assert order.clinic_id == "clinic-1"
+
+
+@pytest.mark.parametrize("sequence", [SEQUENCE_JUMP_MAX + 3, 1_770_000_000_000_000, 2**63 - 1])
+def test_a_sequence_absurdly_far_ahead_is_refused_and_freezes_nothing(sequence: int) -> None:
+    first, second = history(_SAVED_A, _SAVED_B)
+    order = fold([first])
+    before = (order.state, order.seen.stored())
+    with pytest.raises(ImpossibleEventError, match=f"its sequence is {sequence}, and the highest before it is 1"):
+        apply_event(order, event(sequence, _SAVED_B))
+    assert (order.sequence, order.missing, order.revision) == (1, [], 1)
+    assert (order.state, order.seen.stored()) == before
+    assert apply_event(order, second) is FoldOutcome.APPLIED
+
+
+def test_so_many_events_may_be_lost_and_still_come() -> None:
+    order = fold([event(1, _SAVED_A), event(SEQUENCE_JUMP_MAX + 2, _SAVED_B)])
+    assert order.missing == [(2, SEQUENCE_JUMP_MAX + 2)]
+    assert apply_event(order, event(2, _SAVED_A)) is FoldOutcome.LATE

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from consumer.database import connect
 from consumer.orders import ChangeKind
@@ -179,6 +180,27 @@ def test_kafkas_offsets_are_a_mirror_that_nobody_believes(world: World) -> None:
         world.wait_for_events(2)
     assert running.metrics.counts["events repeated"] == 0
     assert world.order()["revision"] == 2
+
+
+def test_kafka_is_told_where_postgres_stands_at_each_claim(world: World, tmp_path: Path) -> None:
+    """Who looks at the group after a kill is told the truth, also while no event comes."""
+    world.kafka_config = {"session.timeout.ms": 1_000, "heartbeat.interval.ms": 200}
+    world.publish(event("order-1", 1), event("order-2", 1), event("order-3", 1), partition=0)
+    with _process(world, tmp_path, crash_point="projection.after_commit:1") as process:
+        assert process.wait(40) == -signal.SIGKILL
+    assert world.committed() == 3
+    assert _committed_by_group(world).get(0) != 3
+    with world.running():
+        wait_until(lambda: _committed_by_group(world).get(0) == 3)
+
+
+def _committed_by_group(world: World) -> dict[int, int]:
+    """What `kafka-consumer-groups` shows of the orders topic."""
+    admin = AdminClient({"bootstrap.servers": world.bootstrap_servers})
+    asked = [ConsumerGroupTopicPartitions(world.group_id)]
+    (answer,) = admin.list_consumer_group_offsets(asked).values()
+    partitions = answer.result().topic_partitions
+    return {place.partition: place.offset for place in partitions if place.topic == world.orders_topic}
 
 
 @contextmanager

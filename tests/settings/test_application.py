@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 import pytest
 from psycopg import Connection, errors
@@ -6,6 +7,7 @@ from psycopg.rows import TupleRow
 
 from consumer.database import connect
 from consumer.settings import (
+    AMOUNT_LIMIT,
     CATEGORIES,
     CategorySettings,
     Difference,
@@ -47,6 +49,21 @@ def test_a_clinic_inherits_what_it_does_not_override(connection: Connection[Tupl
     assert tuple(third.categories) == CATEGORIES
     assert third.categories["services"] == CategorySettings("220", "OUTPUT2")
     assert third.categories["hearing_aids"] == CategorySettings(None, None)
+
+
+def test_the_amount_limit_has_a_default_and_comes_back_as_it_was_applied(connection: Connection[TupleRow]) -> None:
+    apply_settings(connection, _FILE, actor="someone")
+    assert {clinic.amount_limit for clinic in load_clinic_settings(connection, "org-1").values()} == {AMOUNT_LIMIT}
+    limited = FileSettings("org-1", {**_DEFAULTS, "amount_limit": "2500.00"}, {"clinic-1": {"amount_limit": "0.50"}})
+    changed = apply_settings(connection, limited, actor="someone")
+    assert Difference(None, "amount_limit", None, "2500.00") in changed
+    assert apply_settings(connection, limited, actor="someone") == []
+    connection.execute("insert into clinic (organisation_id, clinic_id) values ('org-1', 'clinic-3')")
+    clinics = load_clinic_settings(connection, "org-1")
+    assert [clinics[name].amount_limit for name in ("clinic-1", "clinic-3")] == [Decimal("0.50"), Decimal("2500.00")]
+    overview = load_overview(connection, "org-1")
+    assert overview is not None
+    assert overview.defaults["amount_limit"] == "2500.00"
 
 
 def test_only_the_clinics_asked_for_are_loaded(connection: Connection[TupleRow]) -> None:

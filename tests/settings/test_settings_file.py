@@ -57,6 +57,22 @@ def test_a_file_says_what_it_sets_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "amount"),
+    [("100000", "100000.00"), ("2500.5", "2500.50"), ('"0.01"', "0.01")],
+)
+def test_an_amount_is_kept_as_the_database_gives_it_back(written: str, amount: str) -> None:
+    assert read_settings(organisation(f"amount_limit = {written}"), "settings.toml").defaults == {
+        "amount_limit": amount
+    }
+
+
+@pytest.mark.parametrize("written", ["0", "-5", "1.005", '"much"', "true", "1e14", "nan", "inf", '"NaN"', "[]"])
+def test_what_is_no_amount_is_refused(written: str) -> None:
+    (error,) = errors_of(organisation(f"amount_limit = {written}"))
+    assert error.startswith("settings.toml: organisation.amount_limit: must be an amount above 0")
+
+
+@pytest.mark.parametrize(
     ("text", "error"),
     [
         ("", "organisation: is missing"),

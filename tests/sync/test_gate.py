@@ -3,7 +3,7 @@
 import pytest
 
 from consumer.settings import ClinicSettings, Mode
-from consumer.sync.gate import Gate, Hold, decide
+from consumer.sync.gate import CONFLICT, Conflicts, Gate, Hold, decide
 from tests.sync.books import CLINIC
 from tests.sync.desk import TENANT, Desk, with_settings
 
@@ -51,6 +51,21 @@ def test_settings_decide(
 
 def test_the_clinic_is_named() -> None:
     assert gate(NO_TENANT).values["clinic_id"] == CLINIC
+
+
+@pytest.mark.parametrize("settings", [with_settings(), MANUAL, NO_TENANT])
+@pytest.mark.parametrize("requested", [True, False])
+def test_nobody_asks_an_order_out_of_a_conflict(settings: ClinicSettings, requested: bool) -> None:  # noqa: FBT001 -- a parameter
+    desk = Desk()
+    desk.save_invoice()
+    conflicts = Conflicts((3, 4), (17, 18))
+    decided = decide(desk.order(), settings, requested=requested, conflicts=conflicts)
+    values = {"order_id": desk.order().order_id, "sequences": "3, 4", "letters": "17 18"}
+    assert decided == Gate(hold=Hold.PROBLEM, code=CONFLICT, failed=True, values=values)
+    # What was taken out of Xero for a change goes in again all the same.
+    unfinished = decide(desk.order(), with_settings(), requested=False, gaps=("the payment",), conflicts=conflicts)
+    assert (unfinished.tenant_id, unfinished.hold, unfinished.code) == (TENANT, Hold.PROBLEM, CONFLICT)
+    assert decide(desk.order(), OFF, requested=False, conflicts=conflicts).hold is Hold.DISABLED
 
 
 def test_an_order_that_lives_in_another_tenant_is_stopped() -> None:

@@ -29,6 +29,7 @@ from consumer.console.tenants import (
 )
 from consumer.console.visit import Later, Visit
 from consumer.settings import (
+    AMOUNT_LIMIT,
     CATEGORIES,
     FIELDS,
     ClinicOverview,
@@ -199,6 +200,7 @@ def _form(
     accounts, rates = (None, None) if tenant is None else (tenant.accounts, tenant.tax_rates)
     return {
         "values": {field: values.get(field) for field in FIELDS},
+        "amount_limit": f"{AMOUNT_LIMIT}",
         "defaults": defaults,
         "labels": _labels(tenants),
         "offered_tenants": [each for each in tenants if each.connected or each.tenant_id == chosen],
