@@ -78,6 +78,7 @@ class Process:
         """
         with HttpServer(self._assembly.configuration.http_address, self._health) as server:
             _LOG.info("http_listening", url=server.url)
+            self._watch_lag()
             self._await_parts()
             if not self._stop.is_set():
                 self._start()
@@ -106,7 +107,7 @@ class Process:
         if needed_topics(configuration.topics, self._roles):
             admin = admin_client(configuration)
             self._await("kafka", lambda: look_at_topics(admin, configuration.topics, self._roles))
-        self._await("schema_registry", self._look_at_registry)
+        self._await("registry", self._look_at_registry)
 
     def _look_at_registry(self) -> Verdict:
         try:
@@ -120,6 +121,7 @@ class Process:
         said_at = -_SAY_AGAIN_SECONDS
         while not self._stop.is_set():
             verdict = look()
+            self._assembly.metrics.part_awaited(None if verdict.ready else part)
             if verdict.ready:
                 return
             if verdict.hopeless:
@@ -129,19 +131,30 @@ class Process:
                 _LOG.warning("waiting_for_part", part=part, reason=verdict.reason)
             self._stop.wait(_AGAIN_SECONDS)
 
+    def _watch_lag(self) -> None:
+        """Look at the lag from the first moment on: also what is waited for before the start makes one."""
+        if Role.PROJECTION not in self._roles:
+            return
+        watch = self._assembly.lag_watch()
+        self._running.lag_watch = watch
+        thread = threading.Thread(target=self._serve, args=("lag", watch.run), name="lag", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
     def _start(self) -> None:
         runs = [(role, self._prepare(role)) for role in self._roles]
-        self._threads = [
+        threads = [
             threading.Thread(target=self._serve, args=(role.value, run), name=role.value, daemon=True)
             for role, run in runs
         ]
         housekeeping = Housekeeping(self._assembly.connect, self._assembly.configuration.sync_log_retention_months)
-        self._threads.append(
+        threads.append(
             threading.Thread(
                 target=self._serve, args=("housekeeping", housekeeping.run), name="housekeeping", daemon=True
             )
         )
-        for thread in self._threads:
+        self._threads += threads
+        for thread in threads:
             thread.start()
         self._running.started_at = time.monotonic()
 

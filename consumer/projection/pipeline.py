@@ -127,12 +127,6 @@ class Pipeline:
         with self._condition:
             self._raise_failure()
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits and nothing is being written."""
-        with self._condition:
-            return self._waiting is None and not self._is_busy
-
     def take_committed(self) -> dict[tuple[str, int], int]:
         """Return the next offsets that were committed to Postgres since the last call, by partition."""
         with self._condition:

@@ -213,6 +213,7 @@ def test_what_is_shown_is_what_the_table_declares(
     assert offline.database_url
     insert_organisation(connection)
     running.projection = parts.projection()
+    running.lag_watch = parts.lag_watch()
     parts.metrics.statistics("{}")
     shown = {family.name for family in parts.metrics.registry.collect() if family.name.startswith(table.PREFIX)}
     declared = {metric.full_name.removesuffix("_total") for metric in table.TABLE}
