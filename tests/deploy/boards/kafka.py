@@ -67,8 +67,7 @@ KAFKA = Board(
                     "Of those that Kafka shows. For seconds in a rollout, else 0.",
                     (
                         (
-                            "count by (topic) (max by (topic, partition) (M_partition_read) == 0) "
-                            "or 0 * max by (topic) (M_lag_known)",
+                            "count by (topic) (max by (topic, partition) (M_partition_read) == 0) or 0 * max by (topic) (M_lag_known)",
                             "{{topic}}",
                         ),
                     ),

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Producer
 from psycopg import Connection
@@ -16,9 +16,12 @@ from tests.cli.service import PATIENCE_SECONDS, Running, Service
 from tests.fixtures.proxy import TcpProxy
 from tests.sync.books import invoice
 
+if TYPE_CHECKING:
+    from tests.contract.test_registry import FakeRegistry
+
 
 class World:
-    """The service under test: `front` runs all roles, `back` pushes and relays.
+    """The service under test: `front` runs all roles, `back` pushes and relays; `registry`, where they use one.
 
     `connection` goes past the proxies that the service's own connections to Postgres and Kafka pass.
     """
@@ -38,6 +41,7 @@ class World:
         self.kafka = kafka
         self.back = back
         self.front: Running = service.start()
+        self.registry: FakeRegistry | None = None
         self._orders = 0
 
     @property
