@@ -125,6 +125,8 @@ class LagWatch:
         finally:
             self._asked.set()
             self._reader.close()
+            # A Postgres that hangs is not waited for: the thread ends with the process.
+            offsets.join(_PATIENCE_SECONDS)
 
     def look(self) -> None:
         """Look once at the logs, from the last known offsets on: they are asked for first, and not waited for long."""

@@ -65,12 +65,7 @@ KAFKA = Board(
                     "Partitions that nobody reads",
                     "short",
                     "Of those that Kafka shows. For seconds in a rollout, else 0.",
-                    (
-                        (
-                            "count by (topic) (max by (topic, partition) (M_partition_read) == 0) or 0 * max by (topic) (M_lag_known)",
-                            "{{topic}}",
-                        ),
-                    ),
+                    (("sum by (topic) (1 - max by (topic, partition) (M_partition_read))", "{{topic}}"),),
                 ),
                 Panel(
                     "Waits",

@@ -1,8 +1,8 @@
 """The service's own command, whose loops stand still while a file says so.
 
 `python -m tests.deploy.live.disturbed FOLDER run ...`: FOLDER/projection stops the poll loop, FOLDER/push the pushing
-threads, FOLDER/lag the look at the lag, as a fault in our code would; all else goes on. FOLDER/broken ends the projection
-with an exception.
+threads, FOLDER/lag the look at the lag, as a fault in our code would; all else goes on. FOLDER/broken ends the
+projection with an exception.
 """
 
 import sys
