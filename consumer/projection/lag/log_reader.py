@@ -22,6 +22,8 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from consumer.projection.client_errors import explain
+from consumer.projection.kafka import Complaints
 from consumer.projection.lag.measure import Fault, Reason, Tail
 
 # For a question; the brokers answer one in milliseconds.
@@ -115,6 +117,7 @@ class LogReader:
         }
         self._answer_seconds = answer_seconds
         self._clients: dict[str, Consumer] = {}
+        self._complaints = Complaints()
 
     def look(
         self,
@@ -160,13 +163,15 @@ class LogReader:
     def close(self) -> None:
         """Close the connections; a further look opens new ones."""
         clients, self._clients = self._clients, {}
+        self._complaints = Complaints()
         for client in clients.values():
             client.close()
 
     def _client(self, isolation_level: str) -> Consumer:
         if isolation_level not in self._clients:
+            callbacks: dict[str, Any] = {"error_cb": self._complaints.note}
             self._clients[isolation_level] = Consumer(
-                {**self._properties, "isolation.level": isolation_level}, logger=_LIBRDKAFKA
+                {**self._properties, "isolation.level": isolation_level, **callbacks}, logger=_LIBRDKAFKA
             )
         return self._clients[isolation_level]
 
@@ -181,7 +186,9 @@ class LogReader:
                 try:
                     metadata = client.list_topics(topic, timeout=self._answer_seconds).topics[topic]
                 except KafkaException as error:
-                    away = Fault(Reason.AWAY, f"Kafka doesn't answer: {_said(error)}.")
+                    # Why comes as an event of its own.
+                    client.poll(0)
+                    away = Fault(Reason.AWAY, f"Kafka doesn't answer: {self._complaints.why(error)}")
                 else:
                     found[topic] = (
                         sorted(metadata.partitions) if metadata.error is None else _fault(topic, metadata.error)
@@ -263,7 +270,7 @@ def _fault(place: str, error: KafkaError) -> Fault:
     if code in _FORBIDDEN:
         return Fault(
             Reason.FORBIDDEN,
-            f"Kafka does not let the service's user read {place}. Give it Read and Describe on the topic (ACLs).",
+            f"Kafka gives no right to read the topic {place}. Grant Describe and Read to the service's user.",
         )
     if code in _OFFSET_LOST:
         return Fault(
@@ -271,9 +278,4 @@ def _fault(place: str, error: KafkaError) -> Fault:
             f"The log of {place} doesn't have the offset that comes next ({error.str()}): "
             "deploy/runbook/moved-offsets.md says what to do.",
         )
-    return Fault(Reason.AWAY, f"Kafka says of {place}: {error.str()}.")
-
-
-def _said(error: KafkaException) -> str:
-    cause = error.args[0]
-    return cause.str() if isinstance(cause, KafkaError) else str(cause)
+    return Fault(Reason.AWAY, f"Kafka says of {place}: {explain(error)}")

@@ -160,7 +160,7 @@ def test_a_right_that_is_withdrawn_is_told_until_it_is_given_back(log: Log, *, i
         for _ in range(2):
             lost = log.lag()
             assert lost.faults[log.topic].reason == Reason.FORBIDDEN
-            assert "Give it Read and Describe" in lost.faults[log.topic].text
+            assert "Grant Describe and Read" in lost.faults[log.topic].text
             assert (lost.of(log.topic).messages, lost.of(log.topic).is_known) == (2, False)
         if not is_hidden:
             log.send(1)
