@@ -55,6 +55,11 @@ def registry_away(world: World) -> Iterator[None]:
     assert registry is not None
     topic = world.service.environment["ORDERS_TOPIC"]
     value = Encoder(Schemas.load(schemas_folder()), Registry(registry.url)).encode_event(topic, sample_event())
+    # The same schema by another id: the projection must ask what it means.
+    known_id = int.from_bytes(value[1:5], "big")
+    new_id = max(registry.schemas) + 1
+    registry.schemas[new_id] = registry.schemas[known_id]
+    value = value[:1] + new_id.to_bytes(4, "big") + value[5:]
     registry.fault = (503, b"{}")
     producer = Producer(_brokers(world))
     for _ in range(93):
