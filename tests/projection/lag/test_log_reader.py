@@ -57,7 +57,9 @@ class Log:
 @pytest.fixture
 def log(real_kafka: ApacheKafka, create_topic: CreateTopic) -> Iterator[Log]:
     with closing(LogReader(real_kafka.bootstrap_servers, {}, "lag-test")) as reader:
-        yield Log(real_kafka.bootstrap_servers, reader, create_topic("log", partitions=1))
+        # The messages' times are of 1970: by default they would be too old to be kept.
+        topic = create_topic("log", partitions=1, retention_ms="-1")
+        yield Log(real_kafka.bootstrap_servers, reader, topic)
 
 
 def test_plain_messages_are_counted_from_the_next_offset_on(log: Log) -> None:
