@@ -33,8 +33,8 @@ def status(*, as_json: bool) -> None:
     The numbers of a tenant hold the orders that it serves, or that were last tried in it; a row "no tenant" holds those
     that no tenant has.
 
-    All is quiet when lag, due, waiting and unpublished are 0. --json prints one document; lag is null where Kafka can't
-    be asked, and lag_reason says why.
+    All is quiet when lag, due, waiting and unpublished are 0. --json prints one document; lag is null where it can't be
+    known, and lag_reason says why.
     """
     with assembly() as parts, parts.connect("status") as connection:
         foreign = foreign_owners(connection)
@@ -56,7 +56,7 @@ def _show(found: Status) -> None:
         "",
         ["what", ">count", "meaning"],
         [
-            ["lag", lag, found.lag_reason or "events not projected yet"],
+            ["lag", lag, found.lag_reason or _lag_meaning(found)],
             ["due", found.due, f"orders to push now; the oldest for {duration(found.oldest_due_seconds) or '0 s'}"],
             ["waiting", found.waiting, f"orders that go on by themselves{': ' + waiting if waiting else ''}"],
             ["failed", found.failed, f"orders that need someone: {found.open_problems} open problems"],
@@ -101,6 +101,15 @@ def _show(found: Status) -> None:
                 for tenant in found.tenants
             ],
         )
+
+
+def _lag_meaning(found: Status) -> str:
+    meaning = "events not projected yet"
+    if found.lag:
+        meaning += f"; the oldest for {duration(found.lag_seconds) or '0 s'}"
+    if found.lag_held:
+        meaning += f"; {found.lag_held} can't be read yet: a producer's transaction is open"
+    return meaning
 
 
 def _left_behind(orders: int) -> str:

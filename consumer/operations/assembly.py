@@ -14,8 +14,9 @@ from consumer.configuration import Configuration
 from consumer.contract import Decoder, Encoder, MessageDecoder, Registry, Schemas
 from consumer.database import connect
 from consumer.operations.connections import ThreadConnections
+from consumer.operations.kafka import log_reader
 from consumer.operations.metrics import Metrics
-from consumer.projection import BrakeLimits, Projection, ProjectionSettings, Reader
+from consumer.projection import BrakeLimits, LagWatch, Projection, ProjectionSettings, Reader
 from consumer.resources import schemas_folder
 from consumer.results import Catalogue, OutboxEncoder, Relay, load_catalogue, producer_settings, topic_names
 from consumer.sync.pusher import Pusher
@@ -190,6 +191,12 @@ class Assembly:
     def projection(self) -> Projection:
         """Build the projection; it connects to Kafka when it runs."""
         return Projection(self.projection_settings(), self.decoder(), self.message_decoder, self.encoder, self.metrics)
+
+    def lag_watch(self) -> LagWatch:
+        """Build what keeps looking how far the projection is behind."""
+        configuration = self.configuration
+        topics = [configuration.topics.orders, configuration.topics.retry]
+        return LagWatch(log_reader(configuration), configuration.require_database(), topics)
 
     def pusher(self, on_defect: Callable[[BaseException], None]) -> Pusher:
         """Build the pusher; `on_defect` gets what ends one of its threads."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 import psycopg
@@ -13,10 +13,10 @@ from prometheus_client.registry import Collector as BaseCollector
 from consumer.database import is_limit
 from consumer.operations import metric_table as table
 from consumer.operations.assembly import Assembly
-from consumer.operations.lag_clock import LagClock
 from consumer.operations.metric_table import Metric
 from consumer.operations.running import Running
-from consumer.operations.status import Gauges, OrderGroup, read_gauges, stored_offsets
+from consumer.operations.status import Gauges, OrderGroup, read_gauges
+from consumer.projection import Lag, Reason
 from consumer.xero import BudgetUsage
 
 # Two Prometheus servers, or an impatient one, cost the database no more than one.
@@ -37,8 +37,6 @@ class Collector(BaseCollector):
         self._read_at: float | None = None
         self._gauges: Gauges | None = None
         self._usage: dict[str, BudgetUsage] = {}
-        self._lag_clocks: defaultdict[tuple[str, int], LagClock] = defaultdict(LagClock)
-        self._positions: dict[tuple[str, int], int] = {}
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Name what `collect` yields; asked once, when nothing can be looked up yet."""
@@ -71,8 +69,6 @@ class Collector(BaseCollector):
                 self._gauges = read_gauges(connection)
                 connected = [tenant.tenant_id for tenant in self._gauges.tenants if tenant.connected]
                 self._usage = assembly.budget.usages(connection, connected)
-                topics = assembly.configuration.topics
-                self._positions = stored_offsets(connection, [topics.orders, topics.retry])
             self._read_at = now
         except psycopg.Error as error:
             self._gauges, self._usage = None, {}
@@ -80,7 +76,7 @@ class Collector(BaseCollector):
             _LOG.warning("metrics_without_database", error=reason, sqlstate=error.sqlstate)
 
     def _own(self) -> Iterator[GaugeMetricFamily]:
-        projection, pusher = self._running.projection, self._running.pusher
+        projection, pusher, lag_watch = self._running.projection, self._running.pusher, self._running.lag_watch
         # From monotonic to wall clock.
         offset = time.time() - time.monotonic()
         if projection is not None:
@@ -89,23 +85,15 @@ class Collector(BaseCollector):
             yield _single(table.GROUP_JOINING, 0.0 if joining_since is None else time.monotonic() - joining_since)
             if self._assembly.metrics.brokers_connected is not None:
                 yield _single(table.BROKERS_CONNECTED, self._assembly.metrics.brokers_connected)
-            yield from self._lag(projection.lag())
+        if lag_watch is not None:
+            lag = lag_watch.newest()
+            yield from _lag_families(lag, lag_watch.topics)
+            if projection is not None:
+                reads = projection.reads
+                yield _filled(table.PARTITION_READ, ((_labels(place), place in reads) for place in lag.partitions))
         if pusher is not None:
             # A round may serve one tenant for long: each of its calls is a sign of life.
             yield _single(table.LAST_ROUND, max(pusher.last_round, self._assembly.metrics.last_push_sign) + offset)
-
-    def _lag(self, lag: Mapping[tuple[str, int], int]) -> Iterator[GaugeMetricFamily]:
-        messages, seconds = _family(table.LAG), _family(table.LAG_SECONDS)
-        # A partition that went to another process takes its history along.
-        for place in self._lag_clocks.keys() - lag.keys():
-            del self._lag_clocks[place]
-        for place, count in sorted(lag.items()):
-            labels = [place[0], str(place[1])]
-            messages.add_metric(labels, count)
-            position = self._positions.get(place, 0)
-            age = self._lag_clocks[place].seconds(now=time.monotonic(), position=position, end=position + count)
-            seconds.add_metric(labels, age)
-        yield from (messages, seconds)
 
 
 def _family(metric: Metric) -> GaugeMetricFamily:
@@ -122,6 +110,23 @@ def _filled(metric: Metric, values: Iterable[tuple[tuple[str, ...], float | None
         if value is not None:
             family.add_metric(labels, value)
     return family
+
+
+def _lag_families(lag: Lag, topics: Iterable[str]) -> Iterator[GaugeMetricFamily]:
+    partitions = [(_labels(place), found) for place, found in sorted(lag.partitions.items())]
+    yield _filled(table.LAG, ((labels, found.messages) for labels, found in partitions))
+    yield _filled(table.LAG_HELD, ((labels, found.held) for labels, found in partitions))
+    yield _filled(table.LAG_SECONDS, ((labels, found.seconds) for labels, found in partitions))
+    yield _filled(table.LAG_KNOWN, ((labels, found.is_known) for labels, found in partitions))
+    faults = {(topic, fault.reason) for topic, fault in lag.faults.items()}
+    yield _filled(
+        table.TOPIC_UNREADABLE,
+        (((topic, reason), (topic, reason) in faults) for topic in topics for reason in Reason),
+    )
+
+
+def _labels(place: tuple[str, int]) -> tuple[str, str]:
+    return place[0], str(place[1])
 
 
 def _families(gauges: Gauges, usage: Mapping[str, BudgetUsage]) -> Iterator[GaugeMetricFamily]:

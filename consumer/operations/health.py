@@ -21,7 +21,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from consumer.operations.assembly import Assembly
 from consumer.operations.collector import Collector
 from consumer.operations.kafka import admin_client
-from consumer.operations.readiness import Role, Verdict, look_at_database, look_at_topics, needed_topics
+from consumer.operations.readiness import (
+    Role,
+    Verdict,
+    look_at_database,
+    look_at_lag,
+    look_at_topics,
+    needed_topics,
+)
 from consumer.operations.running import Running
 from consumer.projection import Admin
 
@@ -78,11 +85,17 @@ class Health:
             parts["roles"] = Verdict(ready=False, reason="The roles have not started yet.")
         elif Role.PROJECTION in self._running.roles and not self._assembly.metrics.rebalanced:
             parts["group"] = Verdict(ready=False, reason="The consumer group has given no partitions yet.")
+        lag_watch = self._running.lag_watch
+        if lag_watch is not None:
+            parts["lag"] = look_at_lag(lag_watch.newest())
         answer: dict[str, Any] = {
             name: {"ready": verdict.ready, "reason": verdict.reason} for name, verdict in parts.items()
         }
         if Role.PROJECTION in self._running.roles:
             answer["assigned_partitions"] = self._assembly.metrics.assigned_partitions
+        if lag_watch is not None:
+            found = lag_watch.newest().of(self._assembly.configuration.topics.orders)
+            answer["lag"] |= {"messages": found.messages, "seconds": round(found.seconds, 1)}
         return all(verdict.ready for verdict in parts.values()), answer
 
     def _look_at_kafka(self) -> Verdict:

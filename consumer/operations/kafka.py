@@ -1,4 +1,4 @@
-"""Kafka as seen from outside of the projection and the relay: topics, what is unread, messages sent by hand."""
+"""Kafka as seen from outside of the projection and the relay: topics, and messages sent by hand."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from consumer.configuration import Configuration, Topics
 from consumer.operations.topic_declarations import declared_topics
-from consumer.projection import Admin, create_admin, explain
+from consumer.projection import Admin, LogReader, create_admin, explain
 from consumer.results import producer_settings
 
 # For a question; the brokers answer one in milliseconds.
@@ -78,6 +78,20 @@ class Position(NamedTuple):
 def admin_client(configuration: Configuration) -> Admin:
     """Return a client that asks for topics."""
     return create_admin(configuration.require_kafka(), configuration.kafka_config)
+
+
+def log_reader(configuration: Configuration) -> LogReader:
+    """Return what looks, from outside of the group, at what lies in the logs.
+
+    Raises:
+        ConfigurationError: KAFKA_BOOTSTRAP_SERVERS is not set.
+    """
+    return LogReader(
+        configuration.require_kafka(),
+        configuration.kafka_config,
+        configuration.kafka_group_id,
+        answer_seconds=KAFKA_SECONDS,
+    )
 
 
 def existing_topics(admin: Admin, timeout_seconds: float | None = None) -> dict[str, int]:
@@ -149,46 +163,6 @@ def ensure_topics(
         created |= {name: _created(future.result) for name, future in futures.items()}
         _await_topics(admin, created)
     return created
-
-
-def unread_messages(
-    configuration: Configuration, stored: Mapping[tuple[str, int], int], topics: Iterable[str]
-) -> dict[str, int]:
-    """Return how many messages of each of `topics` lie after the offsets `stored` in Postgres.
-
-    Each partition is read from where it stands until its first message, or its end, shows: that counts rightly also
-    where the brokers' own count of the end is not one of messages (markers of transactions, the embedded broker).
-
-    Raises:
-        KafkaUnreachableError: no answer in time.
-        MissingTopicError: not all of them are there.
-        KafkaException: the brokers refuse.
-    """
-    consumer = Consumer(
-        {
-            **configuration.kafka_config,
-            "bootstrap.servers": configuration.require_kafka(),
-            # The group is never joined; the client asks for a name all the same.
-            "group.id": f"{configuration.kafka_group_id}-status",
-            "client.id": "hearlink-xero-status",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "enable.partition.eof": True,
-            "allow.auto.create.topics": False,
-            "isolation.level": "read_committed",
-            "fetch.wait.max.ms": 20,
-            # The first message tells all: no more is wanted of a partition.
-            "max.partition.fetch.bytes": 1_024,
-            "queued.min.messages": 1,
-            # With so short a queue the client thinks it full, and would rest for a second.
-            "fetch.queue.backoff.ms": 5,
-        },
-        logger=_LIBRDKAFKA,
-    )
-    try:
-        return _count_unread(consumer, stored, list(topics))
-    finally:
-        consumer.close()
 
 
 def watch(
@@ -314,35 +288,6 @@ def _await_topics(admin: Admin, names: Iterable[str]) -> None:
     until = time.monotonic() + KAFKA_SECONDS
     while not set(names) <= existing_topics(admin).keys() and time.monotonic() < until:
         time.sleep(_SOON_SECONDS)
-
-
-def _count_unread(consumer: Consumer, stored: Mapping[tuple[str, int], int], topics: Sequence[str]) -> dict[str, int]:
-    places = [
-        TopicPartition(topic, partition, stored.get((topic, partition), OFFSET_BEGINNING))
-        for topic, partition in partitions_of(consumer, topics)
-    ]
-    unread = dict.fromkeys(topics, 0)
-    unanswered = {(place.topic, place.partition) for place in places}
-    consumer.assign(places)
-    until = time.monotonic() + KAFKA_SECONDS
-    while unanswered:
-        if time.monotonic() > until:
-            raise KafkaUnreachableError("Kafka didn't say in time what is unread.")
-        message = consumer.poll(0.2)
-        if message is None:
-            continue
-        place = TopicPartition(message.topic() or "", message.partition() or 0)
-        fault = message.error()
-        if (place.topic, place.partition) not in unanswered:
-            continue
-        if fault is not None and fault.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 -- that is its name
-            raise KafkaException(fault)
-        unanswered.discard((place.topic, place.partition))
-        if fault is None:
-            _, end = consumer.get_watermark_offsets(place, cached=True)
-            unread[place.topic] += max(1, end - (message.offset() or 0))
-            consumer.pause([place])
-    return unread
 
 
 def partitions_of(consumer: Consumer, topics: Sequence[str]) -> list[tuple[str, int]]:

@@ -78,7 +78,7 @@ def _declare(metric: Metric) -> Metric:
 # The service
 
 BUILD_INFO = _gauge("build_info", "1", "Version of the service and of Python.", "version", "python")
-ROLE_UP = _gauge("role_up", "1 or 0", "Whether it runs here: projection, push, relay, housekeeping.", "role")
+ROLE_UP = _gauge("role_up", "1 or 0", "Whether it runs here: projection, push, relay, housekeeping, lag.", "role")
 
 # The indicator that counts
 
@@ -124,15 +124,36 @@ FENCES_LOST = _counter(
 )
 REBALANCES = _counter("rebalances_total", "times", "Partitions were assigned, revoked or lost.", "kind")
 ASSIGNED_PARTITIONS = _gauge("assigned_partitions", "partitions", "Partitions that this process reads.")
-LAG = _looked_up(
-    "lag_messages", "messages", "Messages not projected yet, by partition of this process.", "topic", "partition"
+LAG = _shared(
+    "lag_messages", "messages", "Messages not projected yet; markers of transactions are none.", "topic", "partition"
 )
-LAG_SECONDS = _looked_up(
-    "lag_seconds",
-    "seconds",
-    "How long ago the log was where the projection is now; 0 = caught up. By partition of this process.",
+LAG_HELD = _shared(
+    "lag_held_messages",
+    "messages",
+    "Those of them that can't be read yet, because a transaction is open before them.",
     "topic",
     "partition",
+)
+LAG_SECONDS = _shared(
+    "lag_seconds", "seconds", "Age of the oldest message not projected yet; 0 = caught up.", "topic", "partition"
+)
+LAG_KNOWN = _shared(
+    "lag_known",
+    "1 or 0",
+    "Whether the lag of the partition is known now; where it isn't, the other series keep their last value.",
+    "topic",
+    "partition",
+)
+TOPIC_UNREADABLE = _shared(
+    "topic_unreadable",
+    "1 or 0",
+    "1 = its lag is not known, because it is gone, forbidden, away (Kafka doesn't answer), offset_lost (the log lacks "
+    "what comes next), no_offsets (Postgres has not said where the projection stands).",
+    "topic",
+    "reason",
+)
+PARTITION_READ = _looked_up(
+    "partition_read", "1 or 0", "Whether this process reads the partition.", "topic", "partition"
 )
 LAST_POLL = _looked_up("last_poll_timestamp_seconds", "seconds since 1970", "When the poll loop last went round.")
 GROUP_JOINING = _looked_up(
@@ -162,6 +183,7 @@ WAITING = _counter(
     "Time that the projection waited for a part that is away: postgres, kafka or registry.",
     "part",
 )
+WAITS = _gauge("waits", "1 or 0", "1 = this process waits for a part that is away: postgres, kafka, registry.", "part")
 
 # Push
 

@@ -19,6 +19,7 @@ _ORDER_RESULTS = ("synced", "failed", "waiting", "held", "in_doubt")
 _REASONS = ("database", "broker", "turn")
 _OK, _REDIRECT, _REFUSED, _LIMITED, _SERVER, _UNAVAILABLE = 200, 300, 400, 429, 500, 503
 _CONSOLE_RESULTS = ("ok", "unavailable", "failed")
+_PARTS = ("postgres", "kafka", "registry")
 
 
 class Metrics:
@@ -49,6 +50,7 @@ class Metrics:
             self._add(table.FENCES_LOST, 0, kind)
         for result in _ORDER_RESULTS:
             self._add(table.ORDERS_FINISHED, 0, result)
+        self._wait_for(None)
         self._set(table.BUILD_INFO, 1, version("hearlink-xero"), platform.python_version())
 
     # ProjectionMetrics
@@ -63,7 +65,7 @@ class Metrics:
 
     def batch(self, messages: int, orders: int, seconds: float) -> None:
         """See `ProjectionMetrics`."""
-        self.waiting_for = None
+        self._wait_for(None)
         self._observe(table.BATCH_MESSAGES, messages)
         self._observe(table.BATCH_ORDERS, orders)
         self._observe(table.COMMIT, seconds)
@@ -92,8 +94,12 @@ class Metrics:
 
     def waiting(self, *, reason: str, seconds: float) -> None:
         """See `ProjectionMetrics`."""
-        self.waiting_for = reason
+        self._wait_for(reason)
         self._add(table.WAITING, seconds, reason)
+
+    def resumed(self) -> None:
+        """See `ProjectionMetrics`."""
+        self._wait_for(None)
 
     def statistics(self, text: str) -> None:
         """See `ProjectionMetrics`."""
@@ -185,9 +191,18 @@ class Metrics:
 
     # The process
 
+    def part_awaited(self, part: str | None) -> None:
+        """Tell which part the process waits for before its roles can start; None = no longer."""
+        self._wait_for(part)
+
     def role(self, name: str, *, up: bool) -> None:
         """Tell whether a role runs."""
         self._set(table.ROLE_UP, int(up), name)
+
+    def _wait_for(self, part: str | None) -> None:
+        self.waiting_for = part
+        for known in _PARTS:
+            self._set(table.WAITS, int(known == part), known)
 
     def _add(self, metric: Metric, amount: float, *labels: str) -> None:
         kept = self._kept[metric]

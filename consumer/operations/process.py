@@ -86,6 +86,7 @@ class Process:
         """
         with HttpServer(self._assembly.configuration.http_address, self._health) as server:
             _LOG.info("http_listening", url=server.url)
+            self._watch_lag()
             self._await_parts()
             if not self._stop.is_set():
                 self._start()
@@ -116,7 +117,7 @@ class Process:
         if needed_topics(configuration.topics, self._roles):
             admin = admin_client(configuration)
             self._await("kafka", lambda: look_at_topics(admin, configuration.topics, self._roles))
-        self._await("schema_registry", self._look_at_registry)
+        self._await("registry", self._look_at_registry)
 
     def _tell_missing_rights(self) -> None:
         """Say what the console lacks: this process works without, and may be the only one whose log is read."""
@@ -144,6 +145,7 @@ class Process:
         said_at = -_SAY_AGAIN_SECONDS
         while not self._stop.is_set():
             verdict = look()
+            self._assembly.metrics.part_awaited(None if verdict.ready else part)
             if verdict.ready:
                 return
             if verdict.hopeless:
@@ -153,19 +155,30 @@ class Process:
                 _LOG.warning("waiting_for_part", part=part, reason=verdict.reason)
             self._stop.wait(_AGAIN_SECONDS)
 
+    def _watch_lag(self) -> None:
+        """Look at the lag from the first moment on: also what is waited for before the start makes one."""
+        if Role.PROJECTION not in self._roles:
+            return
+        watch = self._assembly.lag_watch()
+        self._running.lag_watch = watch
+        thread = threading.Thread(target=self._serve, args=("lag", watch.run), name="lag", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
     def _start(self) -> None:
         runs = [(role, self._prepare(role)) for role in self._roles]
-        self._threads = [
+        threads = [
             threading.Thread(target=self._serve, args=(role.value, run), name=role.value, daemon=True)
             for role, run in runs
         ]
         housekeeping = Housekeeping(self._assembly.connect, self._assembly.configuration.sync_log_retention_months)
-        self._threads.append(
+        threads.append(
             threading.Thread(
                 target=self._serve, args=("housekeeping", housekeeping.run), name="housekeeping", daemon=True
             )
         )
-        for thread in self._threads:
+        self._threads += threads
+        for thread in threads:
             thread.start()
         self._running.started_at = time.monotonic()
 

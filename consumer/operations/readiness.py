@@ -19,7 +19,7 @@ from consumer.database import (
     why_read_only,
 )
 from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, see_topics
-from consumer.projection import Admin
+from consumer.projection import Admin, Lag
 
 _KAFKA_SECONDS = 3.0
 
@@ -87,6 +87,12 @@ def look_at_topics(admin: Admin, topics: Topics, roles: Iterable[Role]) -> Verdi
     except (KafkaUnreachableError, ForbiddenTopicError, MissingTopicError) as error:
         return Verdict(ready=False, reason=str(error))
     return Verdict(ready=True)
+
+
+def look_at_lag(lag: Lag) -> Verdict:
+    """Whether it is known how far the projection is behind: whose log can't be seen can't be read either."""
+    reasons = dict.fromkeys(fault.text for fault in lag.faults.values())
+    return Verdict(ready=not reasons, reason=" ".join(reasons))
 
 
 def needed_topics(topics: Topics, roles: Iterable[Role]) -> list[str]:

@@ -4,19 +4,18 @@ Whoever waits until all is quiet waits for lag = due = waiting = unpublished = 0
 of them: what is unread is counted before what is due, and all tables are read in one snapshot.
 """
 
-from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException
 from psycopg import Connection, IsolationLevel
 from psycopg.rows import class_row, dict_row
 
 from consumer.configuration import Configuration
 from consumer.database import load_queries, missing_rights
-from consumer.operations.kafka import ForbiddenTopicError, KafkaUnreachableError, MissingTopicError, unread_messages
-from consumer.projection import standing_stops
+from consumer.operations.kafka import log_reader
+from consumer.projection import PartitionLag, look_once, standing_stops, stored_offsets
 from consumer.xero import Budget, BudgetUsage
 
 _QUERIES = load_queries(__file__, "status.sql")
@@ -149,9 +148,10 @@ class BrakeStop(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What `status --json` prints; `lag` and `unread_requests` are None where Kafka can't be asked: see `lag_reason`.
+    """What `status --json` prints; `lag` and `unread_requests` are None where they can't be known: see `lag_reason`.
 
-    `waiting` counts the unread retry requests as well: each stands for an order that will be looked at.
+    `lag_held` counts those of the lag that an open transaction keeps from being read, `lag_seconds` is the age of the
+    oldest. `waiting` counts the unread retry requests as well: each stands for an order that will be looked at.
     """
 
     lag: int | None
@@ -160,6 +160,8 @@ class Status(msgspec.Struct, frozen=True):
     failed: int
     unpublished: int
     lag_reason: str | None
+    lag_seconds: float | None
+    lag_held: int | None
     unread_requests: int | None
     waiting_for: dict[str, int]
     # Orders that wait for a person, as their clinic wishes: manual, disabled.
@@ -196,23 +198,25 @@ def read_status(connection: Connection[Any], configuration: Configuration, budge
         psycopg.Error: the database.
         KafkaException: KAFKA_CONFIG can't be used.
     """
-    unread, reason = _unread(connection, configuration)
+    lag, unread, reason = _lag(connection, configuration)
     gauges = read_gauges(connection)
     held: dict[str, int] = dict(connection.execute(_QUERIES["held"]).fetchall())
     left_behind = held.pop("left_behind", 0)
     usages = budget.usages(connection, [tenant.tenant_id for tenant in gauges.tenants])
-    requests = None if unread is None else unread[configuration.topics.retry]
+    requests = None if unread is None else unread.messages
     waiting_for: dict[str, int] = {}
     for group in gauges.orders:
         if group.state == "waiting":
             waiting_for[group.reason] = waiting_for.get(group.reason, 0) + group.orders
     return Status(
-        lag=None if unread is None else unread[configuration.topics.orders],
+        lag=None if lag is None else lag.messages,
         due=gauges.count("due"),
         waiting=gauges.count("waiting") + (requests or 0),
         failed=gauges.count("failed"),
         unpublished=gauges.outbox.waiting,
         lag_reason=reason,
+        lag_seconds=None if lag is None else round(lag.seconds, 1),
+        lag_held=None if lag is None else lag.held,
         unread_requests=requests,
         waiting_for=waiting_for,
         held=held,
@@ -233,12 +237,6 @@ def read_status(connection: Connection[Any], configuration: Configuration, budge
         ],
         missing_rights=[right.what for right in missing_rights(connection)],
     )
-
-
-def stored_offsets(connection: Connection[Any], topics: list[str]) -> dict[tuple[str, int], int]:
-    """Return the next offset to project of each partition that was ever claimed."""
-    rows = connection.execute(_QUERIES["offsets"], {"topics": topics}).fetchall()
-    return {(topic, partition): next_offset for topic, partition, next_offset in rows}
 
 
 def _read_gauges(connection: Connection[Any]) -> Gauges:
@@ -267,21 +265,20 @@ def _read_gauges(connection: Connection[Any]) -> Gauges:
         )
 
 
-def _unread(connection: Connection[Any], configuration: Configuration) -> tuple[Mapping[str, int] | None, str | None]:
-    topics = [configuration.topics.orders, configuration.topics.retry]
+def _lag(
+    connection: Connection[Any], configuration: Configuration
+) -> tuple[PartitionLag | None, PartitionLag | None, str | None]:
+    """Return the lag of the orders topic and of the retry topic, each None where it isn't known, and why not."""
+    orders, retry = configuration.topics.orders, configuration.topics.retry
     if configuration.kafka_bootstrap_servers is None:
-        return None, "KAFKA_BOOTSTRAP_SERVERS is not set"
+        return None, None, "KAFKA_BOOTSTRAP_SERVERS is not set"
     # Read before the end of the log: an event between the two looks unread, never invisible.
-    stored = stored_offsets(connection, topics)
-    try:
-        return unread_messages(configuration, stored, topics), None
-    except (ForbiddenTopicError, KafkaUnreachableError, MissingTopicError) as error:
-        return None, str(error)
-    except KafkaException as error:
-        cause = error.args[0]
-        if cause.code() == KafkaError._INVALID_ARG:  # noqa: SLF001 -- KAFKA_CONFIG is wrong: no outage, a mistake
-            raise
-        return None, f"Kafka says: {cause.str()}"
+    stored = stored_offsets(connection, [orders, retry])
+    with closing(log_reader(configuration)) as reader:
+        lag = look_once(reader, [orders, retry], stored)
+    known = [found if (found := lag.of(topic)).is_known else None for topic in (orders, retry)]
+    reasons = [lag.faults[topic].text for topic in (orders, retry) if topic in lag.faults]
+    return known[0], known[1], " ".join(dict.fromkeys(reasons)) or None
 
 
 def _longest(groups: list[OrderGroup], state: str) -> float | None:

@@ -157,6 +157,3 @@ from role_failure
 where failed_at > now() - interval '10 minutes'
 group by 1, 2
 order by 1, 2
-
--- name: offsets
-select topic, partition, next_offset from partition_offset where topic = any(%(topics)s)

@@ -12,7 +12,7 @@ from consumer.projection.causes import Cause, Causes
 from consumer.projection.client_errors import explain
 from consumer.projection.errors import BrakeError, ClientFailedError, OffsetLostError, OwnershipError, ProjectionError
 from consumer.projection.kafka import Admin, create_admin
-from consumer.projection.lag import count_unprojected
+from consumer.projection.lag import Lag, LagWatch, LogReader, PartitionLag, Reason, look_once, stored_offsets
 from consumer.projection.metrics import NoMetrics, ProjectionMetrics
 from consumer.projection.projection import Projection
 from consumer.projection.settings import BrakeLimits, ProjectionSettings
@@ -25,21 +25,27 @@ __all__ = [
     "Cause",
     "Causes",
     "ClientFailedError",
+    "Lag",
+    "LagWatch",
+    "LogReader",
     "NoMetrics",
     "OffsetLostError",
     "OwnershipError",
+    "PartitionLag",
     "Position",
     "Projection",
     "ProjectionError",
     "ProjectionMetrics",
     "ProjectionSettings",
     "Reader",
+    "Reason",
     "Span",
     "StandingStop",
-    "count_unprojected",
     "create_admin",
     "explain",
+    "look_once",
     "read_position",
     "release",
     "standing_stops",
+    "stored_offsets",
 ]

@@ -47,9 +47,9 @@ class LastMessage(NamedTuple):
 class Claim:
     """One partition, owned under `epoch`.
 
-    `position` is the next offset as Postgres has it, `read_position` the one after the last message that was read,
-    `log_end` the one after the last that the log held when it was claimed. `topic_id` is the topic's when it was
-    claimed, `last` the last message before `read_position`, each None where it isn't known.
+    `position` is the next offset as Postgres has it, `read_position` the one after the last message that was read.
+    `topic_id` is the topic's when it was claimed, `last` the last message before `read_position`, each None where it
+    isn't known.
     The claim is dead once the partition was revoked or lost, or a write under it matched no row; it never comes alive
     again.
     """
@@ -59,7 +59,6 @@ class Claim:
     epoch: int
     position: int
     read_position: int
-    log_end: int
     topic_id: str | None = None
     last: LastMessage | None = None
     # Whether `last` was seen in the log since the partition was claimed.
@@ -170,7 +169,7 @@ class Claimer:
                 note_setback(connection, "offsets" if after_setback else "group")
             for topic, partition, next_offset, epoch, topic_id, last_offset, last_leader_epoch in rows:
                 log = watermarks[topic, partition]
-                claim = Claim(topic, partition, epoch, next_offset, next_offset, log.high, topic_id)
+                claim = Claim(topic, partition, epoch, next_offset, next_offset, topic_id)
                 # What retention has removed can prove nothing.
                 if last_offset is not None and last_offset >= log.low and not self.is_replaceable(claim):
                     claim.last = LastMessage(last_offset, last_leader_epoch)
@@ -201,7 +200,7 @@ class Claimer:
             _QUERIES["reposition"],
             {"topic": topic, "partition": partition, "next_offset": log.low, "topic_id": log.topic_id},
         )
-        return Claim(topic, partition, claim.epoch, log.low, log.low, log.high, log.topic_id)
+        return Claim(topic, partition, claim.epoch, log.low, log.low, log.topic_id)
 
     def _topic_ids(self, topics: set[str]) -> dict[str, str]:
         """Return the topics' ids; a broker that doesn't tell them costs that check, no more."""

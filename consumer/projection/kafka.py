@@ -87,29 +87,39 @@ def create_consumer(
     )
 
 
-class Admin(AdminClient):
-    """The client that asks for topics and their offsets; it remembers why it can't reach the brokers.
+class Complaints:
+    """Remembers why a client can't reach the brokers: what it told its `error_cb`.
 
     A question that was not answered ends as "transport failure", whatever kept the brokers from answering.
     """
 
-    def __init__(self, properties: dict[str, Any]) -> None:
+    def __init__(self) -> None:
         self._cause: KafkaError | None = None
-        callbacks: dict[str, Any] = {"error_cb": self._note}
+
+    def note(self, error: KafkaError) -> None:
+        """Remember `error`, unless more is known already."""
+        # Others follow from it: that all brokers are down, that a connection was closed.
+        if is_told_better(error) or self._cause is None or not is_told_better(self._cause):
+            self._cause = error
+
+    def why(self, error: KafkaException) -> str:
+        """Return why a question failed with `error`, in words that say what to do."""
+        cause = error.args[0] if self._cause is None else self._cause
+        return explain(cause) if isinstance(cause, KafkaError) else f"{cause}."
+
+
+class Admin(AdminClient):
+    """The client that asks for topics and their offsets; it remembers why it can't reach the brokers."""
+
+    def __init__(self, properties: dict[str, Any]) -> None:
+        self._complaints = Complaints()
+        callbacks: dict[str, Any] = {"error_cb": self._complaints.note}
         super().__init__(properties | callbacks, logger=_LIBRDKAFKA)
 
     def why(self, error: KafkaException) -> str:
         """Return why a question failed with `error`, in words that say what to do."""
         self.poll(0)
-        cause = error.args[0]
-        if self._cause is not None:
-            cause = self._cause
-        return explain(cause) if isinstance(cause, KafkaError) else f"{cause}."
-
-    def _note(self, error: KafkaError) -> None:
-        # Others follow from it: that all brokers are down, that a connection was closed.
-        if is_told_better(error) or self._cause is None or not is_told_better(self._cause):
-            self._cause = error
+        return self._complaints.why(error)
 
 
 def create_admin(bootstrap_servers: str, kafka_config: dict[str, Any]) -> Admin:

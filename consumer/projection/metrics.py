@@ -31,7 +31,10 @@ class ProjectionMetrics(Protocol):
         """Partitions were assigned, revoked or lost."""
 
     def waiting(self, *, reason: str, seconds: float) -> None:
-        """The projection waits for a part that is away: postgres or registry."""
+        """The projection waits for a part that is away: postgres, kafka or registry."""
+
+    def resumed(self) -> None:
+        """What was waited for is there, or wanted no more."""
 
     def statistics(self, text: str) -> None:
         """What librdkafka says about itself, as JSON, every few seconds."""
@@ -62,6 +65,9 @@ class NoMetrics:
         """Ignore it."""
 
     def waiting(self, *, reason: str, seconds: float) -> None:
+        """Ignore it."""
+
+    def resumed(self) -> None:
         """Ignore it."""
 
     def statistics(self, text: str) -> None:

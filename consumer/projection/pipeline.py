@@ -129,12 +129,6 @@ class Pipeline:
         with self._condition:
             self._raise_failure()
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits and nothing is being written."""
-        with self._condition:
-            return self._waiting is None and not self._is_busy
-
     def note_claimed(self, claims: Iterable[Claim]) -> None:
         """Have Kafka told where Postgres stands, also where that is not what the group committed before it died."""
         with self._condition:

@@ -32,7 +32,7 @@ _LOG = structlog.get_logger()
 _POLL_SECONDS = 0.2
 # While the writer is behind for longer than this, the partitions are paused and the group is answered.
 _PATIENCE_SECONDS = 1.0
-_LAG_SECONDS = 1.0
+_LOOK_SECONDS = 1.0
 _COMPARE_SECONDS = 5.0
 # A consumer that lost its group learns so within its session's time-out; after that, the group itself is at fault.
 _FENCED_MAX_SECONDS = 60.0
@@ -72,8 +72,7 @@ class Projection:
         self._inbox: deque[tuple[dict[tuple[str, int], Claim], list[Message | PartitionEnd]]] = deque()
         # Whether the partitions are paused, because the writer is behind.
         self.is_paused = False
-        self._lag: dict[tuple[str, int], int] = {}
-        self._lag_at = 0.0
+        self._looked_at = 0.0
         self._compared_at = time.monotonic()
         self._stop = threading.Event()
         self._connection: Connection[Any] | None = None
@@ -103,14 +102,10 @@ class Projection:
             self._close()
             gc.set_threshold(*thresholds)
 
-    def lag(self) -> dict[tuple[str, int], int]:
-        """Return how many messages of each owned partition wait, by (topic, partition); at most a second old."""
-        return dict(self._lag)
-
     @property
-    def is_caught_up(self) -> bool:
-        """Whether everything that Kafka was last seen to hold is written."""
-        return self._pipeline.is_idle and not self._inbox and bool(self._lag) and not any(self._lag.values())
+    def reads(self) -> set[tuple[str, int]]:
+        """The partitions, as (topic, partition), that are read here: claimed, and not lost since."""
+        return {(claim.topic, claim.partition) for claim in list(self._claims.values()) if claim.is_alive}
 
     def _step(self) -> None:
         self._receive()
@@ -155,6 +150,7 @@ class Projection:
     def _decode(self, batch: Batch) -> None:
         started = time.perf_counter()
         backoff = Backoff(self._stop)
+        waited = False
         while self._inbox and not self._stop.is_set() and batch.message_count < self._settings.batch_messages_max:
             claims, messages = self._inbox[0]
             try:
@@ -163,6 +159,9 @@ class Projection:
             except RegistryUnavailableError as error:
                 _LOG.warning("projection_waits", part="registry", error=str(error), action="trying again by itself")
                 self._hold(backoff, "registry")
+                waited = True
+        if waited:
+            self._metrics.resumed()
         self._metrics.phase("decode", time.perf_counter() - started)
 
     def _hand_over(self, batch: Batch) -> None:
@@ -225,19 +224,15 @@ class Projection:
 
     def _look_after_claims(self) -> None:
         now = time.monotonic()
-        if now < self._lag_at + _LAG_SECONDS:
+        if now < self._looked_at + _LOOK_SECONDS:
             return
-        self._lag_at = now
-        lag = {}
+        self._looked_at = now
         for (topic, number), claim in self._claims.items():
             if claim.fenced_at is not None and now > claim.fenced_at + _FENCED_MAX_SECONDS:
                 raise OwnershipError(
                     f"{topic}[{number}] was claimed by another consumer, yet the group still gives it to this one. Do "
                     "two groups (KAFKA_GROUP_ID) write to one database? Stop one of them, then start this one again."
                 )
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
-            lag[topic, number] = max(0, max(high, claim.log_end) - claim.position)
-        self._lag = lag
 
     def _look_after_topics(self) -> None:
         """Stop where the orders' topic is another one than was claimed; go on with another topic of retry requests."""
@@ -319,7 +314,6 @@ class Projection:
             consumer.incremental_assign(positions)
         else:
             consumer.assign(positions)
-        self._lag_at = 0.0
         self._metrics.rebalance("assigned", len(partitions))
         _LOG.info(
             "partitions_assigned",
@@ -336,11 +330,14 @@ class Projection:
             try:
                 watermarks = self._claimer.look(consumer, partitions)
                 part = "postgres"
-                return self._claimer.claim(self._own_connection(), watermarks, after_setback=after_setback)
+                claims = self._claimer.claim(self._own_connection(), watermarks, after_setback=after_setback)
             except (KafkaException, psycopg.Error) as error:
                 if isinstance(error, psycopg.Error) and not is_outage(error):
                     raise
                 _LOG.warning("claim_waits", part=part, error=str(error).strip(), action="trying again by itself")
+            else:
+                self._metrics.resumed()
+                return claims
             self._forget_connection()
             self._metrics.waiting(reason=part, seconds=backoff.wait())
         return {}
@@ -365,8 +362,6 @@ class Projection:
 
     def _unassign(self, consumer: Consumer, partitions: list[TopicPartition], kind: str) -> None:
         assigned = [part for part in partitions if self._claims.pop((part.topic, part.partition), None) is not None]
-        for partition in partitions:
-            self._lag.pop((partition.topic, partition.partition), None)
         if self._is_incremental:
             consumer.incremental_unassign(assigned)
         else:

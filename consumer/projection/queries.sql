@@ -194,6 +194,3 @@ on conflict (topic, partition, "offset") do nothing
 
 -- name: wake_sync
 select pg_notify('hearlink_due', '')
-
--- name: offsets_of_topic
-select partition, next_offset from partition_offset where topic = %(topic)s

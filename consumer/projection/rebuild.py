@@ -141,11 +141,11 @@ class Rebuild:
         topic = self._settings.orders_topic
         places = []
         for partition, next_offset in _stored(connection, topic).items():
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_KAFKA_SECONDS)
+            low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_KAFKA_SECONDS)
             if low > 0:
                 # What was before is gone; orders of which events are gone stay as they are.
                 self._begins_at[partition] = low
-            self._claims[topic, partition] = Claim(topic, partition, 0, low, low, high)
+            self._claims[topic, partition] = Claim(topic, partition, 0, low, low)
             places.append(TopicPartition(topic, partition, low))
             self._target += next_offset - low
         consumer.assign(places)

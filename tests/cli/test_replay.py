@@ -5,6 +5,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -16,7 +17,8 @@ from confluent_kafka.admin._resource import ResourceType
 
 from consumer.configuration import read_configuration
 from consumer.contract import MESSAGE_BYTES_MAX, DeadLetter, MessageDecoder, Schemas
-from consumer.operations.kafka import unread_messages, watch
+from consumer.operations.kafka import log_reader, watch
+from consumer.projection import look_once
 from consumer.resources import schemas_folder
 from tests.cli.service import COMMAND, PATIENCE_SECONDS, Service
 
@@ -98,7 +100,8 @@ def values_of(service: Service, variable: str = "ORDERS_TOPIC") -> list[bytes]:
     """All values of a topic, the orders' one unless another is named."""
     configuration = read_configuration(service.environment)
     topic = service.environment[variable]
-    end = unread_messages(configuration, {}, [topic])[topic]
+    with closing(log_reader(configuration)) as reader:
+        end = look_once(reader, [topic], {}).of(topic).messages
     messages = watch(configuration, topic, from_beginning=True, timeout_seconds=PATIENCE_SECONDS)
     return [message.value() or b"" for message in itertools.islice(messages, end)]
 

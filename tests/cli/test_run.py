@@ -2,12 +2,13 @@
 
 import signal
 import threading
+import time
 
 import psycopg
 import pytest
 import requests
 
-from tests.cli.service import Service
+from tests.cli.service import PATIENCE_SECONDS, Running, Service
 from tests.fixtures.proxy import TcpProxy
 
 pytestmark = pytest.mark.timeout(180)
@@ -116,11 +117,30 @@ def test_health_tells_a_database_that_is_away(service: Service) -> None:
 
 def test_it_waits_for_the_schema_registry(service: Service) -> None:
     service.expect("migrate")
+    service.expect("topics", "ensure", "--partitions", "1")
+    service.send_invoice("order-1")
     service.environment["SCHEMA_REGISTRY_URL"] = "http://127.0.0.1:1"
-    with service.start("--only", "push") as running:
+    with service.start("--only", "projection") as running:
         line = running.wait_for("waiting_for_part")
-        assert line["part"] == "schema_registry"
+        assert line["part"] == "registry"
+        # What is waited for before the start makes a lag as well.
+        shown = _metrics_with(running, "hearlink_xero_lag_messages")
+        orders = f'partition="0",topic="{service.environment["ORDERS_TOPIC"]}"'
+        assert f"hearlink_xero_lag_messages{{{orders}}} 1.0" in shown
+        assert f"hearlink_xero_lag_known{{{orders}}} 1.0" in shown
+        assert 'hearlink_xero_waits{part="registry"} 1.0' in shown
+        ready = requests.get(f"{running.url}/readyz", timeout=20).json()
+        assert (ready["lag"]["ready"], ready["lag"]["messages"]) == (True, 1)
         assert running.stop() == 0
+
+
+def _metrics_with(running: Running, name: str) -> str:
+    """The metrics, once they have `name`."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while f"\n{name}{{" not in (text := requests.get(f"{running.url}/metrics", timeout=20).text):
+        assert time.monotonic() < until, text
+        time.sleep(0.1)
+    return text
 
 
 def test_a_second_signal_ends_what_does_not_stop(service: Service) -> None:

@@ -1,7 +1,10 @@
 """The probes: what is stuck and what only waits; what is missing."""
 
 import re
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,7 +17,7 @@ from consumer.console import ConsoleHealth
 from consumer.operations import metric_table as table
 from consumer.operations.assembly import Assembly
 from consumer.operations.health import JOIN_SECONDS, STUCK_SECONDS, AddressError, Health, HttpServer
-from consumer.operations.kafka import admin_client, ensure_topics
+from consumer.operations.kafka import OutgoingMessage, admin_client, ensure_topics, publish
 from consumer.operations.readiness import Role
 from consumer.operations.running import Running
 from tests.operations.rows import TENANT, insert, insert_intent, insert_order, insert_organisation
@@ -214,9 +217,60 @@ def test_what_is_shown_is_what_the_table_declares(
     assert offline.database_url
     insert_organisation(connection)
     running.projection = parts.projection()
+    running.lag_watch = parts.lag_watch()
     parts.metrics.statistics("{}")
     ConsoleHealth(parts)
     shown = {family.name for family in parts.metrics.registry.collect() if family.name.startswith(table.PREFIX)}
     declared = {metric.full_name.removesuffix("_total") for metric in table.TABLE}
     assert shown == declared
     assert health.metrics()
+
+
+def test_the_lag_is_shown_and_a_topic_that_is_gone_is_not_ready(
+    online: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.projection.lag.watch.LOOK_SECONDS", 0.1)
+    orders = online.topics.orders
+    ensure_topics(admin_client(online), online.topics, partitions=2)
+    publish(online, [OutgoingMessage(orders, b"key", b"value", partition=1) for _ in range(3)])
+    place = f'partition="1",topic="{orders}"'
+    with Assembly(online) as parts:
+        running = Running([Role.PROJECTION], started_at=time.monotonic())
+        running.projection = parts.projection()
+        running.lag_watch = parts.lag_watch()
+        health = Health(parts, running)
+        assert "not been looked at yet" in health.readiness()[1]["lag"]["reason"]
+        with _in_a_thread(running.lag_watch.run):
+            assert _lag_once(health, is_ready=True, words="")["messages"] == 3
+            shown = health.metrics().decode()
+            for name, value in (("lag_messages", 3), ("lag_held_messages", 0), ("lag_known", 1), ("partition_read", 0)):
+                assert f"hearlink_xero_{name}{{{place}}} {value}.0" in shown
+            admin = admin_client(online)
+            admin.delete_topics([orders])[orders].result(10)
+            assert _lag_once(health, is_ready=False, words=f"Kafka has no topic {orders}")["messages"] == 3
+            shown = health.metrics().decode()
+            for name, value in (("lag_messages", 3), ("lag_known", 0)):
+                assert f"hearlink_xero_{name}{{{place}}} {value}.0" in shown
+            assert f'topic_unreadable{{reason="gone",topic="{orders}"}} 1.0' in shown
+
+
+def _lag_once(health: Health, *, is_ready: bool, words: str) -> dict[str, Any]:
+    """What readiness says of the lag, once it says so."""
+    until = time.monotonic() + 30.0
+    while True:
+        lag: dict[str, Any] = health.readiness()[1]["lag"]
+        if lag["ready"] == is_ready and words in lag["reason"]:
+            return lag
+        assert time.monotonic() < until, lag
+
+
+@contextmanager
+def _in_a_thread(run: Callable[[threading.Event], None]) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=[stop])
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

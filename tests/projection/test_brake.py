@@ -11,7 +11,7 @@ from consumer.database import connect
 from consumer.projection import BrakeError, BrakeLimits, Span, read_position, release, standing_stops
 from consumer.projection.brake import Brake
 from consumer.projection.causes import _KINDS_MAX, Causes
-from tests.projection.world import World, event, wait_until
+from tests.projection.world import World, event
 
 LETTER = DeadLetter(
     topic="orders",
@@ -138,7 +138,7 @@ def test_what_is_let_through_goes_to_the_dead_letters_and_what_is_good_is_kept(w
             world.send(b"nonsense", partition=0)
         world.publish(event("order-1", 5), partition=0)
         world.wait_for_events(49)
-        wait_until(lambda: running.projection.is_caught_up)
+        world.wait_until_caught_up()
     assert running.failure is None
     assert world.rows("select count(*) from dead_letter") == [(45,)]
     assert world.rows("select count(*) from outbox where topic = 'dead_letter'") == [(45,)]

@@ -212,14 +212,14 @@ def test_a_log_that_was_trimmed_behind_a_mark_of_a_transaction_has_lost_nothing(
     world = one_partition
     producer = Producer({"bootstrap.servers": world.bootstrap_servers, "transactional.id": world.orders_topic})
     producer.init_transactions(20)
-    with world.running() as running:
+    with world.running():
         _transact(world, producer, "commit_transaction", 1, 3)
         _transact(world, producer, ending, 4, 4)
         low, high = _log(world)
         assert (low, high) == (0, 6)
         # The three events and a mark, then one that counts or not, and another mark.
         wait_until(lambda: _stored(world)[0] == high)
-        wait_until(lambda: running.projection.lag().get((world.orders_topic, 0)) == 0)
+        world.wait_until_caught_up()
     admin = _admin(world)
     for future in admin.delete_records([TopicPartition(world.orders_topic, 0, high)]).values():
         future.result(15)

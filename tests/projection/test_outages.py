@@ -225,9 +225,11 @@ def test_the_embedded_broker_will_do(embedded: EmbeddedBroker, database_url: str
     # It doesn't finish a cooperative rebalance: the second member stays without partitions.
     world.kafka_config = {"partition.assignment.strategy": "range"}
     world.publish(*[event(f"order-{number}", 1) for number in range(100)])
+    assert (world.lag().messages, world.lag().held) == (100, 0)
     with world.running(owner="alone") as alone:
+        assert world.lag().is_known
         world.wait_for_events(100)
-        wait_until(lambda: alone.projection.is_caught_up)
+        world.wait_until_caught_up()
     with world.running(owner="first") as first:
         world.publish(event("order-1", 2))
         world.wait_for_events(101)

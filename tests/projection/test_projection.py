@@ -10,7 +10,6 @@ from consumer.contract import Encoder, MessageDecoder, RetryRequest
 from consumer.contract.messages import DeadLetter
 from consumer.database import connect
 from consumer.orders import ChangeKind
-from consumer.projection import count_unprojected, create_admin
 from tests.contract.samples import PATIENT, sample_event, with_part
 from tests.projection.world import World, event, wait_until
 
@@ -22,7 +21,7 @@ def test_all_kinds_of_change_become_one_order(world: World) -> None:
     world.publish(*[event("order-1", number, kind) for number, kind in enumerate(kinds, start=1)])
     with world.running() as running:
         world.wait_for_events(len(kinds))
-        wait_until(lambda: running.projection.is_caught_up)
+        world.wait_until_caught_up()
     order = world.order()
     assert order["sequence"] == order["revision"] == len(kinds)
     assert order["synced_revision"] == 0
@@ -301,15 +300,3 @@ def test_retry_requests_ring_the_doorbell(world: World) -> None:
     counts = running.metrics.counts
     assert (counts["retries due"], counts["retries unknown"], counts["retries unchanged"]) == (2, 1, 1)
     assert world.rows("select topic, reason from dead_letter") == [(world.retry_topic, "undecodable")]
-
-
-def test_lag_is_told_to_who_is_no_consumer(world: World) -> None:
-    world.publish(*[event(f"order-{number}", 1) for number in range(20)])
-    admin = create_admin(world.bootstrap_servers, {})
-    with connect(world.database_url, name="test") as connection:
-        assert count_unprojected(admin, connection, world.orders_topic) == 20
-        with world.running() as running:
-            world.wait_for_events(20)
-            wait_until(lambda: running.projection.is_caught_up)
-            assert sum(running.projection.lag().values()) == 0
-        assert count_unprojected(admin, connection, world.orders_topic) == 0

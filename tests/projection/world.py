@@ -6,7 +6,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,16 @@ from confluent_kafka.admin import AdminClient
 from consumer.contract import Decoder, Encoder, MessageDecoder, Registry, Schemas
 from consumer.database import connect
 from consumer.orders import ChangeKind, OrderEvent
-from consumer.projection import BrakeLimits, NoMetrics, Projection, ProjectionSettings
+from consumer.projection import (
+    BrakeLimits,
+    LogReader,
+    NoMetrics,
+    PartitionLag,
+    Projection,
+    ProjectionSettings,
+    look_once,
+    stored_offsets,
+)
 from tests.contract.samples import sample_event
 
 _WAIT_SECONDS = 40.0
@@ -52,6 +61,9 @@ class CountingMetrics(NoMetrics):
     def waiting(self, *, reason: str, seconds: float) -> None:
         assert seconds > 0
         self.counts[f"waiting {reason}"] += 1
+
+    def resumed(self) -> None:
+        self.counts["resumed"] += 1
 
 
 class Running:
@@ -177,6 +189,18 @@ class World:
             assert row is not None, f"{order_id} is not there"
             assert cursor.description is not None
             return dict(zip([column.name for column in cursor.description], row, strict=True))
+
+    def lag(self, topic: str | None = None) -> PartitionLag:
+        """How far the projection of the orders topic, or of `topic`, is behind."""
+        name = topic or self.orders_topic
+        with closing(self.log_reader()) as reader, connect(self.database_url, name="test") as connection:
+            return look_once(reader, [name], stored_offsets(connection, [name])).of(name)
+
+    def log_reader(self) -> LogReader:
+        return LogReader(self.bootstrap_servers, {}, self.group_id)
+
+    def wait_until_caught_up(self) -> None:
+        wait_until(lambda: self.lag() == (0, 0, 0.0, True), lambda: str(self.lag()))
 
     def wait_for_events(self, count: int) -> None:
         """Wait until `count` messages of the orders topic are committed to the database."""

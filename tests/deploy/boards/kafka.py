@@ -12,14 +12,29 @@ KAFKA = Board(
                 Panel(
                     "Lag in seconds",
                     "s",
-                    "How long ago the log was where the projection is now. By topic, its worst partition.",
+                    "Age of the oldest message not projected yet. By topic, its worst partition.",
                     (("max by (topic) (M_lag_seconds)", "{{topic}}"),),
                 ),
                 Panel(
                     "Lag in messages",
                     "short",
                     "Not projected yet. One process projects some 30,000 a second.",
-                    (("sum by (topic) (M_lag_messages)", "{{topic}}"),),
+                    (("sum by (topic) (max by (topic, partition) (M_lag_messages))", "{{topic}}"),),
+                ),
+                Panel(
+                    "Behind an open transaction",
+                    "short",
+                    "Messages of the lag that nobody can read before a producer ends its transaction.",
+                    (("sum by (topic) (max by (topic, partition) (M_lag_held_messages))", "{{topic}}"),),
+                ),
+                Panel(
+                    "Is the lag known?",
+                    "short",
+                    "1 = yes; 0 = the lag is the last that was known. Above: why not.",
+                    (
+                        ("min by (topic) (max by (topic, partition) (M_lag_known))", "{{topic}}"),
+                        ("max by (topic, reason) (M_topic_unreadable) > 0", "{{topic}}: {{reason}}"),
+                    ),
                 ),
                 Panel(
                     "Events",
@@ -45,6 +60,18 @@ KAFKA = Board(
                     "Who reads how many. Together they are all partitions of both topics.",
                     (("sum by (instance) (M_assigned_partitions)", "{{instance}}"),),
                     stacked=True,
+                ),
+                Panel(
+                    "Partitions that nobody reads",
+                    "short",
+                    "Of those that Kafka shows. For seconds in a rollout, else 0.",
+                    (("sum by (topic) (1 - max by (topic, partition) (M_partition_read))", "{{topic}}"),),
+                ),
+                Panel(
+                    "Waits",
+                    "short",
+                    "Processes that wait for a part that is away.",
+                    (("sum by (part) (M_waits)", "{{part}}"),),
                 ),
                 Panel(
                     "Rebalances",

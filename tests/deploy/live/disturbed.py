@@ -1,7 +1,8 @@
 """The service's own command, whose loops stand still while a file says so.
 
 `python -m tests.deploy.live.disturbed FOLDER run ...`: FOLDER/projection stops the poll loop, FOLDER/push the pushing
-threads, as a fault in our code would; all else goes on. FOLDER/broken ends the projection with an exception.
+threads, FOLDER/lag the look at the lag, as a fault in our code would; all else goes on. FOLDER/broken ends the
+projection with an exception.
 """
 
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from consumer import cli
+from consumer.projection import LagWatch
 from consumer.projection.projection import Projection
 from consumer.sync.pusher import Pusher
 
@@ -17,6 +19,7 @@ from consumer.sync.pusher import Pusher
 def main() -> None:
     folder = Path(sys.argv[1])
     _disturb(Projection, "_step", folder / "projection", folder / "broken")
+    _disturb(LagWatch, "look", folder / "lag", folder / "nothing")
     _disturb(Pusher, "_round", folder / "push", folder / "nothing")
     sys.argv = ["hearlink-xero", *sys.argv[2:]]
     cli.main()

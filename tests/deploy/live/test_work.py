@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.service import Service
-from tests.deploy.live import part_faults
+from tests.deploy.live import log_faults, part_faults
 from tests.deploy.live.watch import others_fired, watched
 from tests.deploy.live.work_faults import COMPANIONS, FAULTS, SHAKING
 from tests.deploy.test_monitoring import alerts
@@ -25,4 +25,4 @@ def test_each_alert_fires_when_its_work_goes_wrong_and_no_other_does(
 
 
 def test_no_alert_goes_unwatched(deploy: Path) -> None:
-    assert {*part_faults.FAULTS, *FAULTS} == {rule["alert"] for rule in alerts(deploy)}
+    assert {*part_faults.FAULTS, *log_faults.FAULTS, *FAULTS} == {rule["alert"] for rule in alerts(deploy)}

@@ -151,15 +151,16 @@ def kafka_away(world: World) -> Iterator[None]:
 @contextmanager
 def member_that_does_not_rejoin(world: World) -> Iterator[None]:
     """A foreign member of the group, busy elsewhere, holds the others up when a third one comes."""
-    with _member(world) as busy:
+    with group_member(world) as busy:
         world.wait(lambda: busy.poll(0.1) is None and bool(busy.assignment()), "a member with partitions")
-        with _member(world) as third:
+        with group_member(world) as third:
             third.poll(0.1)
             yield
 
 
 @contextmanager
-def _member(world: World) -> Iterator[Consumer]:
+def group_member(world: World) -> Iterator[Consumer]:
+    """A member of the service's own group, which is none of its processes."""
     environment = world.service.environment
     member = Consumer(
         {

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from confluent_kafka import Producer
@@ -18,9 +18,14 @@ from tests.cli.service import PATIENCE_SECONDS, Running, Service
 from tests.fixtures.proxy import TcpProxy
 from tests.sync.books import invoice
 
+if TYPE_CHECKING:
+    from tests.contract.test_registry import FakeRegistry
+
 
 class World:
     """The service under test: `front` runs all roles, `back` pushes and relays, `console` serves pages.
+
+    `registry`, where they use one.
 
     `connection` goes past the proxies that the service's own connections to Postgres and Kafka pass.
     """
@@ -42,6 +47,7 @@ class World:
         self.back = back
         self.console = console
         self.front: Running = service.start()
+        self.registry: FakeRegistry | None = None
         self._orders = 0
 
     @property
