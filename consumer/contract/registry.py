@@ -29,6 +29,10 @@ class Registry:
         self._patience = patience or Patience()
         self._ids: dict[tuple[str, str], int] = {}
 
+    def close(self) -> None:
+        """Let go of the connections; the client is of no use afterwards."""
+        self._client.close()
+
     def schema(self, schema_id: int) -> tuple[AvroSchema, dict[str, AvroSchema]]:
         """Return the Avro schema `schema_id`, and the named types that it refers to, by full name.
 

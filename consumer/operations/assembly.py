@@ -42,6 +42,9 @@ class Assembly:
     ) -> None:
         if "connections" in self.__dict__:
             self.connections.close()
+        registry: Registry | None = self.__dict__.get("schema_registry")
+        if registry is not None:
+            registry.close()
 
     def connect(self, name: str) -> Connection[TupleRow]:
         """Open a connection of the caller's own.
