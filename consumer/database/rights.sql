@@ -80,7 +80,7 @@ allowed (objects, privileges, columns) as (
         (
             '{dead_letter}', '{select}',
             '{id,topic,partition,offset,organisation_id,order_id,reason,detail,state,state_reason,state_actor,state_at,'
-            'dead_at}'
+            'dead_at,sequence,event_id}'
         )
 ),
 wanted as (

@@ -8,6 +8,7 @@ import consumer
 # Where a wall clock is asked all the same, and why a wrong one does no harm there.
 _ALLOWED = {
     "projection/batch.py": "when a dead letter was buried, for people; and the time of a request that has none",
+    "projection/lag/watch.py": "the age of what is not projected yet, held within what the looks bear out",
     "projection/pipeline.py": "the age of the newest event, for the metrics",
     "xero/budget.py": "a Retry-After given as a date, held between a second and a day",
     "results/encoding.py": "when a retry was asked for, for people",
