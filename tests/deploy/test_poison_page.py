@@ -203,7 +203,7 @@ def mount(folder: Path, directory: Path) -> None:
     make, restart = MOUNT.splitlines()
     command, apply = (part.strip() for part in make.split("|"))
     assert apply == "kubectl apply -f -"
-    assert restart.endswith("rollout restart deployment projection push")
+    assert "rollout restart deployment projection push #" in restart
     kubectl = Path(sys.executable).parent / "kubectl"
     made = subprocess.run([kubectl, *shlex.split(command)[1:]], cwd=folder, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
