@@ -1,9 +1,8 @@
 """What deploy/kafka.md shows is done, on a real broker with TLS and an authoriser: each role with its rights alone."""
 
-import argparse
 import json
+import os
 import re
-import shlex
 import subprocess
 import time
 import uuid
@@ -12,13 +11,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
-from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from cryptography.fernet import Fernet
 
 from consumer.configuration import REGISTRY_VARIABLES
 from consumer.sandbox.xero import XeroSimulator
 from tests.cli.service import PATIENCE_SECONDS, Running, Service, base_environment
+from tests.fixtures.kafka_scripts import write_kafka_scripts
 from tests.fixtures.secure_kafka import SecureKafka, tokens_for
 
 pytestmark = pytest.mark.timeout(180)
@@ -33,8 +31,7 @@ def granted(secure_kafka: SecureKafka, tmp_path_factory: pytest.TempPathFactory)
     """The broker with the rights that the page gives to each role, and nothing else."""
     for role in ROLES:
         secure_kafka.add_user(role, f"secret-of-{role}")
-    _, rights = run(RIGHTS, tmp_path_factory.mktemp("rights"), {})
-    secure_kafka.allow(rights)
+    run(RIGHTS, tmp_path_factory.mktemp("rights"), {"…": secure_kafka.bootstrap_servers})
     return secure_kafka
 
 
@@ -58,58 +55,26 @@ def service(granted: SecureKafka, empty_database_url: str, tmp_path: Path) -> It
         yield made
 
 
-def run(example: str, folder: Path, replaced: Mapping[str, str]) -> tuple[dict[str, str], list[AclBinding]]:
-    """Let a shell run an example, with these texts instead of the page's; return what it exports and which rights."""
+def run(example: str, folder: Path, replaced: Mapping[str, str]) -> dict[str, str]:
+    """Let a shell run an example, with these texts instead of the page's; return what it exports."""
     for old, new in replaced.items():
         assert old in example
         example = example.replace(old, new)
-    noted = folder / "rights"
-    noted.touch()
-    tool = folder / "kafka-acls.sh"
-    tool.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {shlex.quote(str(noted))}\n')
-    tool.chmod(0o755)
-    finished = subprocess.run(
-        ["bash", "-ec", f"{example}\nenv -0"],
-        env={"PATH": f"{folder}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
+    scripts = write_kafka_scripts(folder / "kafka-scripts")
+    exported = folder / "exported"
+    subprocess.run(
+        ["bash", "-ec", f"{example}\nenv -0 > exported"],
+        env={"PATH": os.pathsep.join([str(scripts), os.environ["PATH"]])},
+        cwd=folder,
         check=True,
     )
-    pairs = (entry.partition("=") for entry in finished.stdout.split("\0") if entry)
-    exported = {name: value for name, _, value in pairs if name.startswith("KAFKA_") or name.endswith("_TOPIC")}
-    return exported, [right for line in noted.read_text().splitlines() for right in rights_of(line)]
-
-
-def rights_of(line: str) -> Iterator[AclBinding]:
-    """Yield what kafka-acls.sh would add with these arguments."""
-    parser = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--add", action="store_true", required=True)
-    parser.add_argument("--allow-principal", required=True)
-    parser.add_argument("--operation", action="append", required=True)
-    parser.add_argument("--topic", action="append", default=[])
-    parser.add_argument("--group", action="append", default=[])
-    parser.add_argument("--resource-pattern-type", default="literal")
-    given = parser.parse_args(shlex.split(line))
-    for kind, names in ((ResourceType.TOPIC, given.topic), (ResourceType.GROUP, given.group)):
-        for name in names:
-            for operation in given.operation:
-                # The tool gives a group no more than it knows.
-                if kind is ResourceType.GROUP and operation == "Write":
-                    continue
-                yield AclBinding(
-                    kind,
-                    name,
-                    ResourcePatternType[given.resource_pattern_type.upper()],
-                    given.allow_principal,
-                    "*",
-                    AclOperation[operation.upper()],
-                    AclPermissionType.ALLOW,
-                )
+    pairs = (entry.partition("=") for entry in exported.read_text(encoding="utf-8").split("\0"))
+    return {name: value for name, _, value in pairs if name.startswith("KAFKA_") or name.endswith("_TOPIC")}
 
 
 def become(service: Service, broker: SecureKafka, user: str) -> None:
     """Let the next commands come to Kafka as `user`, by password."""
-    exported, _ = run(
+    exported = run(
         SCRAM,
         service.folder,
         {
@@ -162,7 +127,7 @@ def test_by_user_and_password(service: Service, granted: SecureKafka) -> None:
 
 def test_by_tokens_of_a_provider(service: Service, granted: SecureKafka) -> None:
     with tokens_for(granted, {"hearlink-projection": "secret-of-hearlink-projection"}) as endpoint:
-        exported, _ = run(
+        exported = run(
             OAUTH,
             service.folder,
             {
@@ -177,7 +142,7 @@ def test_by_tokens_of_a_provider(service: Service, granted: SecureKafka) -> None
 
 def test_by_a_certificate(service: Service, granted: SecureKafka) -> None:
     ours = granted.authority.issue("hearlink-projection")
-    exported, _ = run(
+    exported = run(
         CERTIFICATE,
         service.folder,
         {
@@ -233,8 +198,7 @@ def test_commands_do_their_work_with_the_rights_of_an_operator(service: Service,
 
 def test_one_rule_for_a_prefix_is_enough_for_all_roles(service: Service, granted: SecureKafka, tmp_path: Path) -> None:
     granted.add_user("acme", "secret-of-acme")
-    exported, rights = run(PREFIXED, tmp_path, {})
-    granted.allow(rights)
+    exported = run(PREFIXED, tmp_path, {"…": granted.bootstrap_servers})
     become(service, granted, "acme")
     service.environment |= exported
     service.expect("topics", "ensure", "--partitions", "1")

@@ -1,5 +1,6 @@
 """Pages of the runbook, walked through as they are written, on real parts."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -216,7 +217,7 @@ def test_keys_are_rotated_and_the_old_one_is_wanted_no_more(service: Service) ->
 
 
 def delete_before(kafka: Broker, service: Service, offsets: dict[int, int]) -> dict[int, int]:
-    """Do what kafka-delete-records.sh does; return where each partition begins then, as kafka-get-offsets.sh would."""
+    """Take records away, as retention does; return where each partition begins then."""
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     topic = service.environment["ORDERS_TOPIC"]
     wanted = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
@@ -235,7 +236,7 @@ def ends(service: Service) -> dict[int, int]:
 
 def test_events_that_are_gone_for_good_are_found_by_hearlinks_own_list(service: Service, real_kafka: Broker) -> None:
     service.set_up()
-    with Walk(service, "runbook/moved-offsets.md") as walk:
+    with Walk(service, "runbook/moved-offsets.md").with_kafka_scripts() as walk:
         walk.start("projection", "push")
         for order_id in ("kept", "behind", "gap"):
             service.send_invoice(order_id)
@@ -248,7 +249,8 @@ def test_events_that_are_gone_for_good_are_found_by_hearlinks_own_list(service: 
         with service.start("--only", "projection") as refused:
             assert refused.process.wait(60) == 1
         assert "offset" in walk.do("select topic, partition, next_offset")[0][1]
-        walk.pass_over("kafka-get-offsets.sh")
+        earliest = walk.do("kafka-get-offsets.sh")
+        assert {int(partition): int(low) for partition, low in re.findall(r":(\d+):(\d+)\n", earliest)} == lows
         walk.do("kubectl -n hearlink-xero scale deployment projection --replicas 0")
         update = walk.pass_over("update partition_offset")
         for partition, low in lows.items():
@@ -280,13 +282,14 @@ def write_list(service: Service) -> None:
     (service.folder / "hearlink-orders.csv").write_text("\n".join(lines), encoding="utf-8")
 
 
-def test_who_is_erased_stays_so_over_a_rebuild_once_the_events_are_gone(service: Service, real_kafka: Broker) -> None:
+@pytest.mark.usefixtures("real_kafka")
+def test_who_is_erased_stays_so_over_a_rebuild_once_the_events_are_gone(service: Service) -> None:
     service.set_up()
     folder = service.folder / "deploy/runbook"
     folder.mkdir(parents=True)
     shutil.copy(RUNBOOK / "erase-a-patient.sql", folder)
-    names = {"ORGANISATION": "org-1", "PATIENT": "patient-order-1"}
-    with Walk(service, "runbook/erase-a-patient.md", names) as walk:
+    names = {"ORGANISATION": "org-1", "PATIENT": "patient-order-1", "FILE": "offsets.json"}
+    with Walk(service, "runbook/erase-a-patient.md", names).with_kafka_scripts() as walk:
         walk.start("projection", "push")
         for order_id in ("order-1", "order-2"):
             service.send_invoice(order_id)
@@ -298,12 +301,15 @@ def test_who_is_erased_stays_so_over_a_rebuild_once_the_events_are_gone(service:
         script = walk.text_of('psql "$DATABASE_URL"')
         walk.do('psql "$DATABASE_URL"')
         assert names_of(service) == {"order-1": "", "order-2": "known"}
-        walk.pass_over("kafka-delete-records.sh")
+        delete_records = walk.pass_over("kafka-delete-records.sh")
         # As long as the topic holds the events, the person comes back.
         walk.do("hearlink-xero rebuild --swap")
         assert names_of(service) == {"order-1": "known", "order-2": "known"}
         walk.shell(script)
-        delete_before(real_kafka, service, ends(service))
+        topic = service.environment["ORDERS_TOPIC"]
+        wanted = [{"topic": topic, "partition": number, "offset": offset} for number, offset in ends(service).items()]
+        (service.folder / "offsets.json").write_text(json.dumps({"partitions": wanted, "version": 1}))
+        assert "low_watermark" in walk.shell(delete_records)
         walk.start("projection")
         service.send_invoice("order-2", reference="changed")
         walk.wait(lambda: service.status()["lag"] == 0, "the projection has it")

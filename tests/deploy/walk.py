@@ -1,7 +1,7 @@
 """A page of the runbook, done as it says: each command and statement in its order, on a real service.
 
-Deployments are processes of this machine, and what `kubectl` is told of them happens to those. Kafka's own scripts are
-not among the parts of the tests; what they are asked is done by Kafka's client.
+Deployments are processes of this machine, and what `kubectl` is told of them happens to those. Kafka's scripts are its
+own, where `with_kafka_scripts` fetched them.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import requests
 
 from consumer.database import connect
 from tests.cli.service import PATIENCE_SECONDS, Running, Service
+from tests.fixtures.kafka_scripts import write_kafka_scripts
 from tests.fixtures.postgres_programs import need_program
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -50,6 +51,7 @@ class Walk:
         self._service = service
         self._left = steps_of(page)
         self._names = {"hearlink.orders.v1": service.environment["ORDERS_TOPIC"], **(names or {})}
+        self._folders = [str(Path(sys.executable).parent), str(Path(need_program("psql")).parent)]
         self.running: dict[str, Running | subprocess.Popen[str]] = {}
         self.told: list[str] = []
 
@@ -61,6 +63,13 @@ class Walk:
             self._stop(name)
         if kind is None:
             assert self._left == [], "the page says more than was done"
+
+    def with_kafka_scripts(self) -> Self:
+        """Give the page Kafka's scripts and the brokers that the service has."""
+        self._folders.append(str(write_kafka_scripts(self._service.folder / "kafka-scripts")))
+        servers = self._service.environment["KAFKA_BOOTSTRAP_SERVERS"]
+        self._names["--bootstrap-server …"] = f"--bootstrap-server {servers}"
+        return self
 
     def do(self, beginning: str, *, code: int = 0) -> Any:
         """Do the next step, which begins so; return a statement's rows, or a command's output.
@@ -133,10 +142,13 @@ class Walk:
     def shell(self, text: str, *, code: int = 0) -> str:
         """Have a shell run `text`, with the names that are meant; return what it wrote. It has to end with `code`."""
         text = self._meant(text)
-        folders = [str(Path(sys.executable).parent), str(Path(need_program("psql")).parent), os.environ["PATH"]]
         finished = subprocess.run(
             ["bash", "-euc", text],
-            env={**self._service.environment, "PATH": os.pathsep.join(folders), "PYTHONPATH": str(DEPLOY.parent)},
+            env={
+                **self._service.environment,
+                "PATH": os.pathsep.join([*self._folders, os.environ["PATH"]]),
+                "PYTHONPATH": str(DEPLOY.parent),
+            },
             cwd=self._service.folder,
             capture_output=True,
             text=True,
