@@ -35,4 +35,6 @@ def test_an_order_becomes_an_invoice_in_xero(service: Service) -> None:
     (pushed,) = [line for line in running.log if line["event"] == "order_pushed"]
     assert (pushed["order_id"], pushed["event_id"], pushed["result"]) == ("order-1", "event-order-1-1", "synced")
     text = running.text + metrics
-    assert not [word for word in ("Person patient-order-1", "example.com", "01632 960001", "High Street") if word in text]
+    assert not [
+        word for word in ("Person patient-order-1", "example.com", "01632 960001", "High Street") if word in text
+    ]
