@@ -121,6 +121,7 @@ def test_postgres_takes_no_writes(arena: Arena, small_server: EmbeddedPostgres, 
     _end(arena, worker)
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_a_topic_that_is_missing_is_waited_for(arena: Arena) -> None:
     topics = {name: f"late.{arena.environment[name]}" for name in ("ORDERS_TOPIC", "RETRY_TOPIC")}
     worker = arena.start("projection", **topics)

@@ -49,6 +49,7 @@ def test_properties_of_the_other_kind_of_client_are_no_news(caplog: pytest.LogCa
     assert [record.getMessage().rpartition(" ")[2] for record in caplog.records] == ["deprecated"]
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_topics_that_kafka_lacks_are_named(office: Service) -> None:
     nowhere = {"ORDERS_TOPIC": "nope"}
     for arguments in (("rebuild",), ("rebuild", "--swap"), ("events", "tail", "--timeout", "0")):

@@ -93,6 +93,7 @@ def test_what_can_not_be_used_is_shown_where_it_lies(office: Service) -> None:
     office.expect("dead-letters", "drop", *ids, "--reason", "a test")
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_a_look_touches_nothing_and_says_what_is_not_there(office: Service) -> None:
     group = office.environment["KAFKA_GROUP_ID"]
     office.expect("events", "tail", "--partition", "0", "--offset", "0")

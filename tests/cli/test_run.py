@@ -20,6 +20,7 @@ def test_without_tables_it_ends_and_says_what_to_do(service: Service) -> None:
     assert "hearlink-xero migrate" in answer.err
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_it_waits_for_topics_and_says_so(service: Service) -> None:
     service.expect("migrate")
     with service.start() as running:

@@ -226,6 +226,7 @@ def test_what_is_shown_is_what_the_table_declares(
     assert health.metrics()
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_the_lag_is_shown_and_a_topic_that_is_gone_is_not_ready(
     online: Configuration, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def test_published_messages_keep_bytes_and_headers(online: Configuration, topic:
     assert message.headers() == [("mark", b"\x01"), ("empty", None)]
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_what_does_not_arrive_is_an_error(online: Configuration, offline: Configuration, topic: str) -> None:
     with pytest.raises(NotDeliveredError, match="1 of 2 messages"):
         publish(online, [OutgoingMessage(topic, b"", b"x"), OutgoingMessage(topic, b"", b"x" * 2_000_000)])

@@ -102,6 +102,7 @@ def test_a_rebuild_whose_tables_are_gone_writes_no_living_one(world: World, monk
     assert world.order() == damaged
 
 
+@pytest.mark.usefixtures("real_kafka")
 def test_orders_whose_events_are_gone_stay_as_they_are_and_others_are_replaced(world: World) -> None:
     """Events before an offset were deleted: of one order all, of one the first, of one none."""
     with world.running():
