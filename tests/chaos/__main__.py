@@ -56,19 +56,20 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sums = _Sums()
     until = time.monotonic() + 60 * options.minutes
+    seconds = min(_STORM_SECONDS, 60 * options.minutes)
     number, orders_left = 0, options.orders
     while number == 0 or (time.monotonic() < until and orders_left > 0):
         storms_left = max(1, round((until - time.monotonic()) / _WHOLE_STORM_SECONDS))
         orders = max(1, orders_left // storms_left)
         weather = Weather(workers=options.workers)
-        _storm(sums, f"storm {number}", options.seed * 1000 + number, orders, weather, _PROTOCOLS[number % 2])
+        _storm(sums, f"storm {number}", options.seed * 1000 + number, orders, weather, _PROTOCOLS[number % 2], seconds)
         orders_left -= orders
         number += 1
     if not options.short:
         patient = Weather(
             workers=options.workers, longest_delay_seconds=25.0, longest_freeze_seconds=60.0, endless=True
         )
-        _storm(sums, "patient storm", options.seed * 1000 + 999, options.orders // 10, patient, {})
+        _storm(sums, "patient storm", options.seed * 1000 + 999, options.orders // 10, patient, {}, seconds)
     _tell(sums)
     if not options.short:
         _measure(options.workers)
@@ -104,7 +105,9 @@ def _arena(clinics: list[Clinic], **more: Any) -> Iterator[tuple[Arena, KafkaBro
         yield arena, broker, server
 
 
-def _storm(sums: _Sums, name: str, seed: int, orders: int, weather: Weather, protocol: dict[str, Any]) -> None:
+def _storm(
+    sums: _Sums, name: str, seed: int, orders: int, weather: Weather, protocol: dict[str, Any], seconds: float
+) -> None:
     safe_wait = None if weather.endless else 4.0
     with _arena(CLINICS, calls_per_minute=_CALLS_PER_MINUTE, safe_wait_seconds=safe_wait, kafka_config=protocol) as (
         arena,
@@ -112,7 +115,7 @@ def _storm(sums: _Sums, name: str, seed: int, orders: int, weather: Weather, pro
         server,
     ):
         storm = Storm(arena, Random(seed), weather, broker=broker, server=server)
-        storm.rage(make_history(seed, orders, CLINICS), _STORM_SECONDS)
+        storm.rage(make_history(seed, orders, CLINICS), seconds)
         storm.heal(900.0 if weather.endless else 240.0)
         report = arena.check()
         control = arena.simulator.control
