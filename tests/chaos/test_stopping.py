@@ -17,6 +17,8 @@ _STOP_SECONDS = 10.0
 _GRACE_SECONDS = 2.0
 
 
+# The embedded broker at times never gives partitions to a group again whose member ended without a word.
+@pytest.mark.usefixtures("real_kafka")
 @pytest.mark.parametrize("kind", ["drip", "delay_before"])
 def test_a_call_that_takes_too_long_is_left_and_found_again(arena: Arena, kind: str) -> None:
     control = arena.simulator.control
