@@ -254,9 +254,11 @@ def _judge(answer: HttpAnswer, wait_seconds: float | None) -> XeroAnswer:
     if status == HTTPStatus.UNAUTHORIZED:
         if "insufficient_scope" in answer.headers.get("WWW-Authenticate", "").lower():
             raise DisconnectedError(
-                "Xero was connected with too few rights: connect again and accept all of them", lacks_consent=True
+                "Xero was connected with too few rights: connect again and accept all of them",
+                messages,
+                lacks_consent=True,
             )
-        raise UnauthorisedError(f"Xero refused a fresh token: {said}")
+        raise UnauthorisedError(f"Xero refused a fresh token: {said}", messages)
     if status == HTTPStatus.FORBIDDEN:
         raise _forbidden(messages)
     raise RequestRefusedError(status, error.kind, messages)
@@ -296,11 +298,13 @@ def _forbidden(messages: list[str]) -> DisconnectedError | UnauthorisedError:
     said = " / ".join(messages)
     normalised = said.lower().replace(" ", "").replace("_", "")
     if "authenticationunsuccessful" in normalised:
-        return DisconnectedError("Xero no longer lets us into the tenant", tenant_only=True)
+        return DisconnectedError("Xero no longer lets us into the tenant", messages, tenant_only=True)
     if not said:
         return UnauthorisedError("Xero forbids the call and doesn't say why.")
     if "insufficientscope" in normalised or "scope" in normalised:
         return DisconnectedError(
-            f"Xero was connected with too few rights: connect again and accept all ({said})", lacks_consent=True
+            f"Xero was connected with too few rights: connect again and accept all ({said})",
+            messages,
+            lacks_consent=True,
         )
-    return DisconnectedError(f"Xero forbids it to the user who connected: {said}")
+    return DisconnectedError(f"Xero forbids it to the user who connected: {said}", messages)

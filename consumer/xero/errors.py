@@ -143,8 +143,10 @@ class DisconnectedError(XeroError):
     of the organisation are concerned. `lacks_consent`: it lives, and whoever connected did not allow enough.
     """
 
-    def __init__(self, reason: str, *, tenant_only: bool = False, lacks_consent: bool = False) -> None:
-        super().__init__(f"Xero is disconnected: {reason}")
+    def __init__(
+        self, reason: str, messages: Sequence[str] = (), *, tenant_only: bool = False, lacks_consent: bool = False
+    ) -> None:
+        super().__init__(f"Xero is disconnected: {reason}", messages)
         self.reason = reason
         self.tenant_only = tenant_only
         self.lacks_consent = lacks_consent
