@@ -61,6 +61,9 @@ class Refusals:
         else:
             attempt = Attempt(step.stage.name.lower())
             problem = self._services.catalogue.match(result.messages, facts, attempt=attempt, kind=result.kind)
+            if Behaviour.LEAVE_OUT in problem.behaviours and jobs[0].circumstances.left_out:
+                # It was left out already: what Xero minds then is what it has itself.
+                problem = self._services.catalogue.match(result.messages, facts, attempt=Attempt.CONTACT_RENAME)
         if problem.code == "not_in_catalogue":
             self._services.metrics.unknown_message()
         nameless = result.kind == NOT_FOUND and not result.messages

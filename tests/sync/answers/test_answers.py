@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from consumer.results import NOT_FOUND, Attempt, Facts, load_catalogue
+from consumer.sync.services import SilentMetrics
 from consumer.xero.error_body import read_error
 from tests.sync.answers.table import CASES, NO_CONTACT, Case
 from tests.sync.books import Books, lines, patient
@@ -183,6 +184,25 @@ class TestInACompany:
         assert books.open_problems() == []
 
 
+class Counting(SilentMetrics):
+    """Counts the messages that nobody could explain."""
+
+    unknown = 0
+
+    def unknown_message(self) -> None:
+        self.unknown += 1
+
+
+def test_unknown_words_stay_as_they_are_and_are_counted(books: Books) -> None:
+    metrics = Counting()
+    books.use(metrics=metrics)
+    said = "The widget '17' is \"upside down\",  {really}!"
+    attempt(books, Attempt.INVOICE_CREATE, kind="refuse", detail=said)
+    row = books.failure()
+    assert (row["problem"], row["xero_message"], metrics.unknown) == ("not_in_catalogue", said, 1)
+    assert said in row["message"]
+
+
 class TestKeys:
     def test_a_conflict_of_keys_doubles_nothing_and_ends_by_itself(self, books: Books) -> None:
         books.save_invoice()
@@ -209,6 +229,12 @@ class TestNames:
         assert books.contact()["Name"] == "Test Person patient-of-order-1 (HL-patient-)"
         (warning,) = books.log()[0]["warnings"]
         assert "carries a number behind the name" in warning
+
+    def test_an_email_that_was_left_out_in_vain_is_xeros_own(self, books: Books) -> None:
+        books.strike("refuse", method="PUT", path="/Contacts$", detail="Email address must be valid.", count=None)
+        books.save_invoice()
+        books.settle()
+        assert books.failure()["problem"] == "contact_email_in_the_way"
 
     def test_an_email_stands_in_the_way_of_an_invoice_until_it_is_mended_in_xero(self, books: Books) -> None:
         said = "Email address must be valid."
