@@ -34,11 +34,13 @@ def plan(*, order_id: str, with_data: bool, as_json: bool) -> None:
             raise Failure(f"There is no order {order_id}: no event of it has come, or none that could be used.")
         remarks = _remarks(preview, parts.catalogue)
         findings = _findings(preview, parts.catalogue)
-    steps = () if preview.plan is None else preview.plan.steps
+        steps = () if preview.plan is None else preview.plan.steps
+        warnings = [_warnings(step, parts.catalogue) for step in steps]
     if as_json:
         document = msgspec.to_builtins(preview)
         document["remarks"] = remarks
-        document["plan"] = None if preview.plan is None else [_step_document(step, with_data) for step in steps]
+        documents = [_step_document(step, told, with_data) for step, told in zip(steps, warnings, strict=True)]
+        document["plan"] = None if preview.plan is None else documents
         document["not_sent"] = findings
         print_json(document)
         return
@@ -46,12 +48,14 @@ def plan(*, order_id: str, with_data: bool, as_json: bool) -> None:
         click.echo(remark)
     for finding in findings:
         click.echo(f"{finding['operation']} would {finding['outcome']}: {finding['message']} {finding['fix']}")
-    for number, step in enumerate(steps, start=1):
+    for number, (step, told) in enumerate(zip(steps, warnings, strict=True), start=1):
         print_table(
             f"{number}. {step.operation} ({step.stage.name.lower()}): {'; '.join(step.reasons) or 'new'}",
             ["field", "value"],
             [*_target(step), *_fields(_body(step, with_data))],
         )
+        for warning in told:
+            click.echo(f"Warning: {warning['message']} {warning['fix']}")
     if not steps and preview.plan is not None and not findings:
         click.echo("Xero holds this order as it is in HearLink already; nothing would be sent.")
 
@@ -102,7 +106,13 @@ def _finding(catalogue: Catalogue, finding: Finding, outcome: str) -> dict[str, 
     }
 
 
-def _step_document(step: Step, with_data: bool) -> dict[str, Any]:  # noqa: FBT001 -- passed on from the option
+def _warnings(step: Step, catalogue: Catalogue) -> list[dict[str, str]]:
+    """Say what of the step will not be in Xero as it is in HearLink."""
+    problems = [catalogue.local(remark.code, **remark.values) for remark in step.warnings]
+    return [{"problem": problem.code, "message": problem.message, "fix": problem.fix} for problem in problems]
+
+
+def _step_document(step: Step, warnings: list[dict[str, str]], with_data: bool) -> dict[str, Any]:  # noqa: FBT001 -- passed on from the option
     return {
         "stage": step.stage.name.lower(),
         "operation": step.operation.value,
@@ -110,7 +120,7 @@ def _step_document(step: Step, with_data: bool) -> dict[str, Any]:  # noqa: FBT0
         "local_id": step.local_id,
         "target_id": step.target_id,
         "reasons": list(step.reasons),
-        "warnings": list(step.warnings),
+        "warnings": warnings,
         "body": _body(step, with_data),
     }
 

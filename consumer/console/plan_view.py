@@ -30,7 +30,10 @@ class Remark(msgspec.Struct, frozen=True):
 
 
 class PlannedCall(msgspec.Struct, frozen=True):
-    """One thing that would be sent. `fields` are its body's leaves by their paths; None comes with an earlier call."""
+    """One thing that would be sent. `fields` are its body's leaves by their paths; None comes with an earlier call.
+
+    `warnings` say what of it will not be in Xero as it is in HearLink.
+    """
 
     operation: str
     stage: str
@@ -40,6 +43,7 @@ class PlannedCall(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...]
     fields: tuple[tuple[str, str | None], ...]
     body: dict[str, Any]
+    warnings: tuple[str, ...] = ()
 
 
 class NotSent(msgspec.Struct, frozen=True):
@@ -94,7 +98,7 @@ def view_plan(preview: Preview, catalogue: Catalogue, *, with_patient: bool) -> 
         tenant_id=preview.tenant_id,
         tenant_name=preview.tenant_name,
         remarks=tuple(_remarks(preview, catalogue)),
-        calls=() if plan is None else tuple(_call(step, with_patient=with_patient) for step in plan.steps),
+        calls=() if plan is None else tuple(_call(step, catalogue, with_patient=with_patient) for step in plan.steps),
         not_sent=()
         if plan is None
         else (
@@ -123,7 +127,7 @@ def _remarks(preview: Preview, catalogue: Catalogue) -> list[Remark]:
     return remarks
 
 
-def _call(step: Step, *, with_patient: bool) -> PlannedCall:
+def _call(step: Step, catalogue: Catalogue, *, with_patient: bool) -> PlannedCall:
     body: dict[str, Any] = msgspec.to_builtins(step.body)
     if step.kind is LinkKind.CONTACT and not with_patient:
         body = {name: value if name in _OPEN_CONTACT_FIELDS else _hide(value) for name, value in body.items()}
@@ -136,6 +140,7 @@ def _call(step: Step, *, with_patient: bool) -> PlannedCall:
         reasons=step.reasons,
         fields=tuple(_fields(body)),
         body=body,
+        warnings=tuple(catalogue.local(remark.code, **remark.values).message for remark in step.warnings),
     )
 
 

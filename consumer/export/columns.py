@@ -13,6 +13,7 @@ from consumer.export.identity import can_stand_plain, harmless
 from consumer.orders import CreditNote, Invoice, Line, Patient
 from consumer.settings import ClinicSettings
 from consumer.sync.planning import bodies
+from consumer.xero.payloads import REFERENCE_CHARACTERS
 
 HEADER = (
     "*ContactName",
@@ -117,7 +118,7 @@ def _common_fields(
     identity = {"*InvoiceNumber": bodies.document_number(document.number)}
     if isinstance(document, CreditNote):
         # As the live sync has it: by its id in the reference it knows the note for its own.
-        identity["Reference"] = document.credit_note_id[: bodies.REFERENCE_LENGTH]
+        identity["Reference"] = document.credit_note_id[:REFERENCE_CHARACTERS]
         reference, due_on = "", document.issued_on
     else:
         reference, due_on = document.reference or "", document.due_on or document.issued_on
@@ -125,7 +126,7 @@ def _common_fields(
         raise CannotMapError(_LIKE_A_FORMULA)
     fields = {
         "*ContactName": contact_name,
-        "Reference": reference[: bodies.REFERENCE_LENGTH],
+        "Reference": reference[:REFERENCE_CHARACTERS],
         "Currency": invoice.currency,
         **dict(_contact_fields(patient)),
     }

@@ -9,6 +9,7 @@ from functools import cache
 
 from consumer.orders import Patient
 from consumer.sync.planning import bodies
+from consumer.xero.payloads import NAME_CHARACTERS
 
 # What a spreadsheet takes for the beginning of a formula, in its plain and its wide form.
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
@@ -47,7 +48,7 @@ def patterns() -> dict[str, str | int]:
     return {
         "spaces": _one_of(str.isspace, ""),
         "blanks": _one_of(_shows_nothing, "<>"),
-        "name_length": bodies.NAME_LENGTH,
+        "name_length": NAME_CHARACTERS,
     }
 
 

@@ -1,10 +1,10 @@
 """Results: the sync log, the problems and their catalogue, the outbox with its relay, the retry messages."""
 
-from consumer.results.catalogue import Catalogue, CatalogueError, load_catalogue
+from consumer.results.catalogue import NOT_FOUND, Catalogue, CatalogueError, load_catalogue
 from consumer.results.encoding import OutboxEncoder, topic_names
 from consumer.results.log_search import LogCount, LogFilter, LoggedEntry, log_counts, log_entries
 from consumer.results.outbox import OUTBOX_CHANNEL, OutboxMessage, OutboxTopic, post, set_aside_count, unpublished_count
-from consumer.results.problem import Behaviour, Facts, Problem, ProblemClass, Severity
+from consumer.results.problem import Attempt, Behaviour, Facts, Problem, ProblemClass, Severity
 from consumer.results.problems import OpenProblem, close_problems_without_orders, open_problem, open_problems
 from consumer.results.publisher import Delivery, Publication, Publisher, producer_settings
 from consumer.results.relay import Relay, RelayMetrics
@@ -21,7 +21,9 @@ from consumer.results.retry_selection import (
 from consumer.results.sync_log import EncodeLogEntry, LogEntry, Operation, Outcome, Trigger, record, record_skips
 
 __all__ = [
+    "NOT_FOUND",
     "OUTBOX_CHANNEL",
+    "Attempt",
     "Behaviour",
     "Catalogue",
     "CatalogueError",

@@ -1,5 +1,8 @@
 """The problem catalogue: finds what Xero's messages and our own refusals mean to a clinic, and what to do. Pure.
 
+What a message means depends on what was attempted: an e-mail address that Xero minds is left out of a new contact, and
+has to be mended in Xero where it stands in the way of an invoice.
+
 The knowledge is data: `problems.toml` beside this file, which explains its own columns.
 """
 
@@ -9,11 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from consumer.results.problem import Behaviour, Facts, Problem, ProblemClass, Severity
+from consumer.results.problem import Attempt, Behaviour, Facts, Problem, ProblemClass, Severity
 from consumer.results.wording import compile_pattern, fill, fingerprint, normalised, placeholders
 
 UNKNOWN = "not_in_catalogue"
 SILENT = "refused_without_reason"
+# What a 404 counts as beside Xero's own types of errors.
+NOT_FOUND = "NotFound"
+_ALL_ATTEMPTS = frozenset(Attempt)
 _CODE = re.compile(r"[a-z][a-z0-9_]+")
 _FACTS = frozenset(Facts.__struct_fields__)
 # Shorter literal text would be found in sentences that mean something else.
@@ -38,6 +44,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rank: int = 50
     severity: Severity = Severity.FAILURE
     behaviours: frozenset[Behaviour] = frozenset()
+    attempts: tuple[str, ...] = ()
+    kinds: frozenset[str] = frozenset()
     patterns: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     defaults: dict[str, str] = {}
@@ -47,45 +55,55 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     captures: dict[str, str]
     problem: tuple[Entry, ...]
+    groups: dict[str, tuple[Attempt, ...]] = {}
 
 
 class Catalogue:
     """The entries of one file; load it once with `load_catalogue`."""
 
-    def __init__(self, captures: Mapping[str, str], entries: Iterable[Entry]) -> None:
+    def __init__(
+        self, captures: Mapping[str, str], entries: Iterable[Entry], groups: Mapping[str, Sequence[Attempt]]
+    ) -> None:
         self.entries = {entry.code: entry for entry in entries}
-        self._patterns = sorted(
-            (
-                (entry.rank, compile_pattern(pattern, captures), entry)
-                for entry in self.entries.values()
-                for pattern in entry.patterns
-            ),
-            key=lambda ranked: ranked[0],
-        )
+        self.attempts = {entry.code: _attempts(entry, groups) for entry in self.entries.values()}
+        ranked = sorted(self.entries.values(), key=lambda entry: entry.rank)
+        self._patterns = [(compile_pattern(pattern, captures), entry) for entry in ranked for pattern in entry.patterns]
+        self._by_kind = [entry for entry in ranked if entry.kinds]
 
-    def match(self, xero_messages: Sequence[str], facts: Facts) -> Problem:
+    def match(
+        self, xero_messages: Sequence[str], facts: Facts, *, attempt: Attempt | None = None, kind: str = ""
+    ) -> Problem:
         """Return the problem that Xero's messages about one element tell: the most telling of them wins.
 
-        Messages that no entry knows give the problem `not_in_catalogue`, which shows them as they are; no message at
-        all gives `refused_without_reason`.
+        `attempt` is what Xero refused (None: anything), `kind` its type of error, or `NOT_FOUND`, which tells where the
+        messages are unknown. Messages that no entry knows give the problem `not_in_catalogue`, which shows them as they
+        are; no message at all gives `refused_without_reason`.
         """
         verbatim = _BETWEEN_MESSAGES.join(message.replace("\x00", "").strip() for message in xero_messages)
         known = msgspec.structs.asdict(facts)
         texts = [normalised(message)[:_LONGEST_MESSAGE] for message in xero_messages]
-        for _, pattern, entry in self._patterns:
+        for pattern, entry in self._patterns:
+            if not self._is_of(entry, attempt):
+                continue
             for text in texts:
                 found = pattern.search(text)
                 if found:
                     return _problem(entry, known | entry.defaults | found.groupdict(), verbatim)
+        for entry in self._by_kind:
+            if kind in entry.kinds and self._is_of(entry, attempt):
+                return _problem(entry, known | entry.defaults, verbatim or None)
         if not verbatim:
             return _problem(self.entries[SILENT], known, None)
         values = known | {"said": verbatim, "shape": fingerprint(verbatim)}
         return _problem(self.entries[UNKNOWN], values, verbatim)
 
-    def matching_codes(self, xero_message: str) -> set[str]:
-        """Return the codes of all entries that know `xero_message`."""
+    def matching_codes(self, xero_message: str, attempt: Attempt | None = None) -> set[str]:
+        """Return the codes of all entries that know `xero_message` of `attempt`."""
         text = normalised(xero_message)
-        return {entry.code for _, pattern, entry in self._patterns if pattern.search(text)}
+        return {entry.code for pattern, entry in self._patterns if self._is_of(entry, attempt) and pattern.search(text)}
+
+    def _is_of(self, entry: Entry, attempt: Attempt | None) -> bool:
+        return attempt is None or attempt in self.attempts[entry.code]
 
     def local(self, code: str, *, xero_message: str | None = None, **values: object) -> Problem:
         """Return the problem `code` that the service found itself.
@@ -120,30 +138,42 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
     if repeated:
         raise CatalogueError(f"{path.name}: more than one entry has the code {', '.join(repeated)}")
     for entry in file.problem:
-        for fault in _faults(entry, file.captures):
+        for fault in _faults(entry, file):
             raise CatalogueError(f"{path.name}: {entry.code}: {fault}")
-    catalogue = Catalogue(file.captures, file.problem)
+    catalogue = Catalogue(file.captures, file.problem, file.groups)
     for code in (UNKNOWN, SILENT):
         if code not in catalogue.entries:
             raise CatalogueError(f"{path.name}: the entry {code} is missing")
     for entry in file.problem:
         for example in entry.examples:
-            matching = catalogue.matching_codes(example)
+            attempts = catalogue.attempts[entry.code]
+            matching = {code for code in catalogue.matching_codes(example) if catalogue.attempts[code] & attempts}
             if matching != {entry.code}:
                 raise CatalogueError(f"{path.name}: {entry.code}: {example!r} matches {sorted(matching)}")
     return catalogue
 
 
-def _faults(entry: Entry, captures: Mapping[str, str]) -> Iterable[str]:
+def _attempts(entry: Entry, groups: Mapping[str, Sequence[Attempt]]) -> frozenset[Attempt]:
+    """Return what `entry` is about: the attempts that it names, by themselves or in groups; all where it names none."""
+    named = {attempt for name in entry.attempts for attempt in groups.get(name) or (Attempt(name),)}
+    return frozenset(named) or _ALL_ATTEMPTS
+
+
+def _faults(entry: Entry, file: _File) -> Iterable[str]:
     if not _CODE.fullmatch(entry.code):
         yield "a code is lower-case words joined by underscores"
-    if not entry.patterns and entry.sample is None:
-        yield "has neither patterns nor a sample, so nothing can ever find it"
+    if not entry.patterns and not entry.kinds and entry.sample is None:
+        yield "has neither patterns nor kinds nor a sample, so nothing can ever find it"
+    unknown = set(entry.attempts) - file.groups.keys() - _ALL_ATTEMPTS
+    if unknown:
+        yield f"is of {sorted(unknown)}, which is neither an attempt nor one of [groups]"
     if not entry.message or not entry.fix.endswith("."):
         yield "says what happened in `message` and what to do in `fix`, in sentences"
     for pattern in entry.patterns:
-        yield from _pattern_faults(entry, pattern, captures)
+        yield from _pattern_faults(entry, pattern, file.captures)
     used = placeholders(entry.message) | placeholders(entry.fix) | placeholders(entry.subject)
+    if entry.kinds and used - _FACTS - entry.defaults.keys():
+        yield f"its kinds do not give {sorted(used - _FACTS - entry.defaults.keys())}, and there is no default"
     if entry.sample is not None and used - entry.sample.keys():
         yield f"the sample lacks {sorted(used - entry.sample.keys())}"
     if "number" in used and "order_id" not in placeholders(entry.subject):

@@ -36,6 +36,22 @@ class Behaviour(StrEnum):
     LEAVE_OUT = "leave_out"
 
 
+class Attempt(StrEnum):
+    """What was attempted at Xero: the same sentence means something else of a payment than of a contact."""
+
+    CONTACT_CREATE = "contact_create"
+    CONTACT_RENAME = "contact_rename"
+    INVOICE_CREATE = "invoice_create"
+    INVOICE_UPDATE = "invoice_update"
+    CREDIT_NOTE_CREATE = "credit_note_create"
+    CREDIT_NOTE_UPDATE = "credit_note_update"
+    CREDIT_NOTE_VOID = "credit_note_void"
+    ALLOCATE = "allocate"
+    DEALLOCATE = "deallocate"
+    PAYMENT_CREATE = "payment_create"
+    PAYMENT_DELETE = "payment_delete"
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the sync knows of the element that Xero refused.
 

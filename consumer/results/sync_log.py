@@ -104,7 +104,7 @@ def record_skips(connection: Connection[Any], entries: Sequence[LogEntry], encod
     """Write those of the skipped `entries` that the log does not tell already; return their ids.
 
     A skip is told already when the log has one of the same order, operation, problem and `local_id`, and nothing about
-    that `local_id` succeeded since: what is not sent is said once, not at each pass.
+    that `local_id` succeeded since (a contact's new name aside): what is not sent is said once, not at each pass.
     """
     if not entries:
         return []

@@ -39,6 +39,8 @@ where exists (
           where later.order_id = told.order_id
             and later.id > told.id
             and later.outcome = 'succeeded'
+            -- Of a contact that was renamed, all else stays as it was told.
+            and later.operation <> 'contact_rename'
             and later.local_id is not distinct from told.local_id
       )
 )

@@ -18,6 +18,8 @@ _UNFINISHED = "left_unfinished"
 _OVER = frozenset({_DISABLED, _UNFINISHED, "change_not_finished", CONFLICT, BEYOND_LIMIT})
 # What is told once, and to whoever asks, however often the order changes meanwhile.
 _TOLD_ONCE = frozenset({_UNFINISHED, CONFLICT, BEYOND_LIMIT})
+# Not even to whoever asks: it says nothing of what they ask for.
+_SAID_ONCE = frozenset({"contact_details_not_sent"})
 _IN_STEP = "Nothing of this order has changed in HearLink since it was sent to Xero; nothing had to be sent."
 
 
@@ -136,13 +138,14 @@ class Admission:
         for finding in job.plan.skips if job.closing is None else ():
             problem = self._services.catalogue.local(finding.code, **finding.values)
             entry = job.finding_entry(finding, problem, Outcome.SKIPPED, self._tenant_id)
-            if job.row.requested and in_step:
+            if job.row.requested and in_step and finding.code not in _SAID_ONCE:
                 # Whoever asks is told again.
                 self._minutes.log(entry)
             else:
                 self._minutes.skip(entry)
         # One that may have been forgotten is looked up first, whatever the plan says.
         if in_step and not job.is_uncertain:
-            if job.row.requested and job.closing is None and not job.plan.failures and not job.plan.skips:
+            answered = job.plan.failures or any(skip.code not in _SAID_ONCE for skip in job.plan.skips)
+            if job.row.requested and job.closing is None and not answered:
                 self._minutes.log(job.entry(job.whole_order, Outcome.SKIPPED, _IN_STEP, tenant_id=self._tenant_id))
             self._conclusions.end_if_through(job)

@@ -27,14 +27,19 @@ ADDRESSES = {
 
 
 class StepResult(NamedTuple):
-    """What Xero said to one step. `messages` are its sentences, verbatim; empty where it was accepted."""
+    """What Xero said to one step. `messages` are its sentences, verbatim; empty where it was accepted.
+
+    `kind` is the type of an error of the whole call, `unmade` that Xero said neither no nor what it made.
+    """
 
     step: Step
     ok: bool
     xero_id: str | None
     document: dict[str, Any]
-    messages: tuple[str, ...]
-    warnings: tuple[str, ...]
+    messages: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    kind: str = ""
+    unmade: bool = False
 
 
 def elements_per_call(stage: Stage) -> int:
@@ -50,7 +55,15 @@ def send(tenant: TenantClient, steps: Sequence[Step], *, idempotency_key: str, g
     """
     results = _send(tenant, steps, idempotency_key, grant)
     return [
-        StepResult(step, result.ok, result.xero_id, result.document, result.messages, result.warnings)
+        StepResult(
+            step,
+            result.ok,
+            result.xero_id,
+            result.document,
+            result.messages,
+            result.warnings,
+            unmade=result.unmade,
+        )
         for step, result in zip(steps, results, strict=True)
     ]
 

@@ -90,8 +90,7 @@ def success_message(step: Step, document: dict[str, Any]) -> str:
 def warnings(result: StepResult, order: Order, catalogue: Catalogue) -> tuple[str, ...]:
     """Return sentences about what went through, but not quite as wished."""
     step = result.step
-    patient_id = order.patient.patient_id
-    said = [catalogue.local(code, patient_id=patient_id).message for code in step.warnings]
+    said = [catalogue.local(remark.code, **remark.values).message for remark in step.warnings]
     said.extend(result.warnings)
     ours = _hearlink_total(step, order)
     theirs = _total(result.document)

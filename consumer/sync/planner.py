@@ -30,11 +30,9 @@ def make_plan(order: Order, links: Links, settings: ClinicSettings, circumstance
     invoice = order.invoice
     if invoice is None:
         explain_missing_invoice(draft)
-    elif can_bill(draft, invoice):
-        plan_contact(draft)
-        if plan_invoice(draft, invoice):
-            for note in order.credit_notes:
-                plan_credit_note(draft, note, invoice)
-            for payment in order.payments:
-                plan_payment(draft, payment, invoice)
+    elif can_bill(draft, invoice) and plan_contact(draft) and plan_invoice(draft, invoice):
+        for note in order.credit_notes:
+            plan_credit_note(draft, note, invoice)
+        for payment in order.payments:
+            plan_payment(draft, payment, invoice)
     return draft.finished()

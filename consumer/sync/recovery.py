@@ -237,10 +237,12 @@ class _Recovery:
         first = {element.sender_order_id: element for element in reversed(elements) if element.position in untold}
         senders = _lock_senders(self._connection, first)
         entries = []
+        because = f" {error}." if isinstance(error, DisconnectedError) else ""
         for order_id, element in sorted(first.items()):
-            problem = self._services.catalogue.local("in_doubt", order_id=order_id, xero_message=str(error))
+            problem = self._services.catalogue.local("in_doubt", order_id=order_id, xero_message=error.said)
             sender = senders.get(order_id)
-            entries.append(_entry(self._intent, self._lease.book, element, sender, problem.message, problem))
+            message = f"{problem.message}{because}"
+            entries.append(_entry(self._intent, self._lease.book, element, sender, message, problem))
         record(self._connection, entries, self._services.encoder.log_entry)
 
     def _settle(self, verdicts: Sequence[_Verdict]) -> None:

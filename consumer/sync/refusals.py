@@ -2,7 +2,7 @@
 
 import msgspec
 
-from consumer.results import Behaviour, Outcome, Problem, ProblemClass
+from consumer.results import NOT_FOUND, Attempt, Behaviour, Outcome, Problem, ProblemClass
 from consumer.sync.exchange import StepResult
 from consumer.sync.gate import Hold
 from consumer.sync.job import Ending, Job
@@ -26,12 +26,17 @@ _CHANGE_REFUSED = frozenset(
 _OF_PAID = frozenset({"invoice_has_payments", "status_has_payments", "document_closed"})
 
 
+_KEEPS_NAME = "The contact keeps its old name; the invoice goes through."
+
+
 class _Refusal(msgspec.Struct, frozen=True):
     step: Step
     jobs: tuple[Job, ...]
     problem: Problem
     # What Xero made, where it made it otherwise than it was asked to.
     made: Sighting | None = None
+    # Something that the call named is not there, and Xero does not say what.
+    nameless: bool = False
 
 
 class Refusals:
@@ -51,10 +56,18 @@ class Refusals:
         if result.xero_id is not None:
             self._refusals.append(self._numbered_otherwise(step, tuple(jobs), result))
             return
-        problem = self._services.catalogue.match(result.messages, facts)
+        if result.unmade:
+            problem = self._services.catalogue.local("answer_without_result", order_id=facts.order_id)
+        else:
+            attempt = Attempt(step.stage.name.lower())
+            problem = self._services.catalogue.match(result.messages, facts, attempt=attempt, kind=result.kind)
+            if Behaviour.LEAVE_OUT in problem.behaviours and jobs[0].circumstances.left_out:
+                # It was left out already: what Xero minds then is what it has itself.
+                problem = self._services.catalogue.match(result.messages, facts, attempt=Attempt.CONTACT_RENAME)
         if problem.code == "not_in_catalogue":
             self._services.metrics.unknown_message()
-        self._refusals.append(_Refusal(step, tuple(jobs), problem))
+        nameless = result.kind == NOT_FOUND and not result.messages
+        self._refusals.append(_Refusal(step, tuple(jobs), problem, nameless=nameless))
 
     def resolve(self, tenant: TenantClient, intent_id: int | None) -> None:
         """Decide on all of them; what must be known of Xero for that is looked up in as few calls as it takes."""
@@ -83,7 +96,7 @@ class Refusals:
         except XeroError as error:
             for refusal in doubtful:
                 problem = self._services.catalogue.local(
-                    "in_doubt", order_id=refusal.jobs[0].row.order_id, xero_message=str(error)
+                    "in_doubt", order_id=refusal.jobs[0].row.order_id, xero_message=error.said
                 )
                 self._fail(refusal, problem, intent_id)
             return
@@ -131,7 +144,7 @@ class Refusals:
             job.entry(
                 step.operation,
                 Outcome.FAILED,
-                f"{refusal.problem.message} The contact keeps its old name; the invoice goes through.",
+                refusal.problem.message if refusal.nameless else f"{refusal.problem.message} {_KEEPS_NAME}",
                 tenant_id=self._tenant_id,
                 problem=refusal.problem,
                 xero_id=step.target_id,
@@ -173,10 +186,21 @@ class Refusals:
             self._fail(refusal, self._local(refusal, "two_of_ours", kind=_within_sentence(step)), intent_id)
         elif _has_other_lines(step, sighting):
             self._forget_lines(refusal, sighting)
+        elif refusal.nameless:
+            self._fail(refusal, self._missing(refusal, sighting), intent_id)
         elif _was_paid(refusal, sighting):
             self._fail(refusal, self._local(refusal, "paid_in_xero", changed=", ".join(step.reasons)), intent_id)
         else:
             self._fail(refusal, refusal.problem, intent_id)
+
+    def _missing(self, refusal: _Refusal, sighting: Sighting) -> Problem:
+        """Say what of the call is not in Xero: not the document that the look-up found, but what that was to get."""
+        found = bool(sighting.document)
+        if found and refusal.step.stage in {Stage.INVOICE_UPDATE, Stage.CREDIT_NOTE_UPDATE}:
+            return self._local(refusal, "contact_not_found", patient_id=refusal.jobs[0].patient_id)
+        if found and refusal.step.stage is Stage.ALLOCATE:
+            return self._local(refusal, "invoice_not_found")
+        return refusal.problem
 
     def _forget_lines(self, refusal: _Refusal, sighting: Sighting) -> None:
         """Have the invoice sent again with lines of its own: people replaced those that we knew."""
@@ -228,7 +252,11 @@ class Refusals:
         if old is not None:
             link = msgspec.structs.replace(link, content_hash=old.content_hash, detail=old.detail)
         self._remember(msgspec.structs.replace(link, status=LinkStatus.GONE), refusal.jobs)
-        self._fail(refusal, self._local(refusal, "deleted_in_xero", kind=_kind(step)), intent_id)
+        # Of an allocation, what is gone is the credit note.
+        kind = (
+            f"The credit note {step.detail.get('number', '')}".strip() if step.stage is Stage.ALLOCATE else _kind(step)
+        )
+        self._fail(refusal, self._local(refusal, "deleted_in_xero", kind=kind), intent_id)
 
     def _stranger(self, refusal: _Refusal, sighting: Sighting) -> Problem:
         step, order_id = refusal.step, refusal.jobs[0].row.order_id

@@ -25,6 +25,16 @@ class Stage(IntEnum):
     PAYMENT_CREATE = 11
 
 
+class Remark(msgspec.Struct, frozen=True):
+    """Something that goes through, but not quite as wished: a code of the problem catalogue and what fills its words.
+
+    It is known before the call, and told with the plan as well as in the log.
+    """
+
+    code: str
+    values: dict[str, str] = {}
+
+
 class Step(msgspec.Struct, frozen=True):
     """One element of one call.
 
@@ -32,7 +42,7 @@ class Step(msgspec.Struct, frozen=True):
     the plan is made again after each stage, and only the steps of the stage at hand are sent.
     `content_hash` is what the link will carry once Xero accepted the step, `detail` likewise.
     `target_id` is the Xero id in the call's path or the element, None for what is created.
-    `reasons` say what differs, in words, without a patient's data; `warnings` are codes of the problem catalogue.
+    `reasons` say what differs, in words, without a patient's data; `warnings` what Xero will not have as it is.
     """
 
     stage: Stage
@@ -44,7 +54,7 @@ class Step(msgspec.Struct, frozen=True):
     content_hash: str
     target_id: str | None = None
     reasons: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Remark, ...] = ()
     detail: dict[str, Any] = {}
 
 

@@ -14,7 +14,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from consumer.database import crash_point, load_queries
-from consumer.results import Outcome
+from consumer.results import NOT_FOUND, Outcome
 from consumer.settings import ClinicSettings, load_clinic_settings
 from consumer.sync import exchange
 from consumer.sync.admission import Admission
@@ -353,7 +353,7 @@ class TenantPass:
         elif isinstance(error, RequestRefusedError | NotFoundError) and batch:
             self._refused_as_a_whole(jobs, batch, error)
         else:
-            problem = self._services.catalogue.local("xero_unreachable", xero_message=str(error))
+            problem = self._services.catalogue.local("xero_unreachable", xero_message=error.said)
             for job in jobs:
                 self._conclusions.try_again(job, problem)
             pause_seconds = self._services.patience.pause_seconds
@@ -362,16 +362,20 @@ class TenantPass:
     def _refused_as_a_whole(
         self, jobs: list[Job], batch: list[Assignment], error: RequestRefusedError | NotFoundError
     ) -> None:
-        """Send the elements one by one: of several it can't be told which one is at fault."""
+        """Send the elements in halves, and those again: of several it can't be told which one is at fault."""
         if len(batch) > 1:
             for job in jobs:
-                job.batch_limit = 1
+                job.batch_limit = len(batch) // 2
             return
         assert self._tenant_id is not None  # noqa: S101 -- see _grant
         step, _ = batch[0]
-        messages = error.messages if isinstance(error, RequestRefusedError) else (_NOT_FOUND,)
+        kind = error.kind if isinstance(error, RequestRefusedError) else NOT_FOUND
         refusals = Refusals(self._services, self._minutes, self._organisation_id, self._tenant_id)
-        refusals.add(step, jobs, exchange.StepResult(step, False, None, {}, messages or (str(error),), ()))  # noqa: FBT003 -- a tuple's field
+        refusals.add(
+            step,
+            jobs,
+            exchange.StepResult(step, ok=False, xero_id=None, document={}, messages=error.messages, kind=kind),
+        )
         tenant = TenantClient(self._services.client, self._organisation_id, self._tenant_id)
         refusals.resolve(tenant, None)
         for job in jobs:
@@ -393,6 +397,3 @@ class TenantPass:
 
 def _jobs_of(batch: list[Assignment]) -> list[Job]:
     return list({id(job): job for _, jobs in batch for job in jobs}.values())
-
-
-_NOT_FOUND = "An existing invoice with the specified ID could not be found"

@@ -1,12 +1,13 @@
-"""Answers of Xero, read: the document, the outcome of each element, the messages wherever Xero hides them. Pure."""
+"""Answers of Xero, read: the document, and the outcome of each element. Pure."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from consumer.xero.error_body import listed_messages
 from consumer.xero.errors import AnswerLostError
 from consumer.xero.payloads import ZERO_GUID
 
@@ -32,9 +33,10 @@ class XeroAnswer(msgspec.Struct, frozen=True):
 class ElementResult(msgspec.Struct, frozen=True):
     """What became of one element of a batch.
 
-    `messages` are Xero's sentences on why it was refused, verbatim; empty where `ok`. `xero_id` is None where it was
-    refused, and for an allocation where Xero's answer leaves it out. Where Xero saved it under another number than it
-    was sent with it is not `ok` and has an id all the same: it is there, and not as it was wanted.
+    `messages` are Xero's sentences on why it was refused, verbatim; empty where `ok`, or where it gave none. `xero_id`
+    is None where it was refused, and for an allocation where Xero's answer leaves it out. Where Xero saved it under
+    another number than it was sent with it is not `ok` and has an id all the same: it is there, and not as it was
+    wanted. `unmade`: Xero said neither no nor what it made.
     """
 
     position: int
@@ -43,6 +45,7 @@ class ElementResult(msgspec.Struct, frozen=True):
     document: dict[str, Any]
     messages: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    unmade: bool = False
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -120,16 +123,21 @@ def read_result(collection: Collection, position: int, element: dict[str, Any]) 
     Raises:
         AnswerLostError: it has neither an error nor an id.
     """
-    warnings = tuple(_messages(element, "Warnings"))
-    errors = tuple(_messages(element, "ValidationErrors"))
+    warnings = tuple(listed_messages(element, "warnings"))
+    errors = tuple(listed_messages(element, "validationerrors"))
     status = str(element.get("StatusAttributeString", "")).upper()
     identifier = element.get(collection.id_field)
     flagged = status == "ERROR" or element.get("HasErrors") is True or element.get("HasValidationErrors") is True
-    if flagged or (errors and status == ""):
-        return ElementResult(position, ok=False, xero_id=None, document=element, messages=errors, warnings=warnings)
-    if identifier == ZERO_GUID:
+    is_refused = flagged or bool(errors and status == "")
+    if is_refused or identifier == ZERO_GUID:
         return ElementResult(
-            position, ok=False, xero_id=None, document=element, messages=errors or (_NO_ID,), warnings=warnings
+            position,
+            ok=False,
+            xero_id=None,
+            document=element,
+            messages=errors,
+            warnings=warnings,
+            unmade=not is_refused and not errors,
         )
     if identifier is None and not collection.always_identified:
         return ElementResult(position, ok=True, xero_id=None, document=element, warnings=warnings + errors)
@@ -137,48 +145,6 @@ def read_result(collection: Collection, position: int, element: dict[str, Any]) 
         raise AnswerLostError(f"Element {position} of Xero's answer has neither an error nor a {collection.id_field}.")
     # With an explicit OK, errors below it are about things left out: they don't undo that it was saved.
     return ElementResult(position, ok=True, xero_id=identifier, document=element, warnings=warnings + errors)
-
-
-def error_messages(document: Mapping[str, Any]) -> list[str]:
-    """Return all sentences of an error's body: of its elements, else its own."""
-    nested = _messages(document, "ValidationErrors")
-    if nested:
-        return list(nested)
-    fields = {key.lower(): value for key, value in document.items()}
-    own = [fields.get(key) for key in ("message", "detail", "description", "error_description", "error", "title")]
-    return [text for text in own if isinstance(text, str) and text][:1]
-
-
-_NO_ID = "Xero answered without an error and without creating it."
-
-
-def _messages(element: Any, key: str) -> dict[str, None]:
-    """Return the messages under every `key` at any depth, each once, in order (a dict's keys)."""
-    return dict.fromkeys(_walk(element, key))
-
-
-def _walk(node: Any, key: str) -> Iterator[str]:
-    # A stack, not recursion: the answer's depth is Xero's to choose.
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, list):
-            stack.extend(reversed(current))
-        elif isinstance(current, dict):
-            for entry in current.get(key) or ():
-                text = _text(entry)
-                if text:
-                    yield text
-            stack.extend(
-                value for name, value in reversed(current.items()) if name != key and isinstance(value, dict | list)
-            )
-
-
-def _text(entry: Any) -> str:
-    # Xero's bulk answers say Description where the others say Message.
-    if isinstance(entry, dict):
-        entry = entry.get("Message") or entry.get("Description")
-    return entry.strip() if isinstance(entry, str) else ""
 
 
 def _field(element: Mapping[str, Any], path: str) -> Any:

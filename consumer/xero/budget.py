@@ -75,11 +75,18 @@ class Observation(NamedTuple):
 
 def read_observation(status: int, headers: Mapping[str, str]) -> Observation:
     """Read the rate-limit headers of an answer (any mapping that ignores case, such as `requests`' own)."""
+    refused = status == HTTPStatus.TOO_MANY_REQUESTS
+    minute = _read_count(headers.get("X-MinLimit-Remaining"))
+    day = _read_count(headers.get("X-DayLimit-Remaining"))
+    problem = headers.get("X-Rate-Limit-Problem", "").strip().lower()
+    if refused and not problem:
+        # It says nothing of its window: what is used up is what was refused, the longer wait first.
+        problem = "day" if day == 0 else "minute" if minute == 0 else ""
     return Observation(
-        refused=status == HTTPStatus.TOO_MANY_REQUESTS,
-        minute_remaining=_read_count(headers.get("X-MinLimit-Remaining")),
-        day_remaining=_read_count(headers.get("X-DayLimit-Remaining")),
-        problem=headers.get("X-Rate-Limit-Problem", "").strip().lower(),
+        refused=refused,
+        minute_remaining=minute,
+        day_remaining=day,
+        problem=problem,
         retry_after_seconds=read_retry_after(headers.get("Retry-After")),
     )
 

@@ -3,6 +3,7 @@
 `XeroClient` knows how to call; `consumer.xero.tenant` names the calls. Any number of threads may share one.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from time import monotonic
@@ -12,8 +13,9 @@ import psycopg
 import structlog
 
 from consumer.database import is_outage
-from consumer.xero.answer import XeroAnswer, error_messages, read_document
+from consumer.xero.answer import XeroAnswer, read_document
 from consumer.xero.budget import Budget, Grant, Wait, read_observation, read_retry_after
+from consumer.xero.error_body import read_error
 from consumer.xero.errors import (
     AnswerLostError,
     BudgetSpentError,
@@ -37,6 +39,8 @@ MAINTENANCE_SECONDS = {
 }
 DEFAULT_WAIT_SECONDS = 60.0
 _SHOWN_BYTES = 500
+# Whatever the answer's form and status: a request of that key is, or was, under way.
+_KEY_CONFLICT = re.compile(r"\bidempotency[\s_-]?key\b", re.IGNORECASE)
 _log = structlog.get_logger()
 
 
@@ -238,23 +242,26 @@ def _judge(answer: HttpAnswer, wait_seconds: float | None) -> XeroAnswer:
         raise RateLimitedError(problem, wait_seconds or retry_after or DEFAULT_WAIT_SECONDS)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         _raise_maintenance(answer)
+    error = read_error(answer.body)
+    messages = list(error.messages)
     if _is_doubtful(status):
-        raise AnswerLostError(f"Xero answered {status}; whether it carried the request out is unknown.")
-    document = _error_document(answer)
-    messages = error_messages(document)
+        raise AnswerLostError(f"Xero answered {status}; whether it carried the request out is unknown.", messages)
+    if any(_KEY_CONFLICT.search(message) for message in messages):
+        raise AnswerLostError(f"Xero answered {status}: it knows the call's key from another request.", messages)
     said = " / ".join(messages) or "no reason given"
     if status == HTTPStatus.NOT_FOUND:
-        raise NotFoundError(f"Xero doesn't know it: deleted there, or of another tenant ({said}).")
+        raise NotFoundError(f"Xero doesn't know it: deleted there, or of another tenant ({said}).", messages)
     if status == HTTPStatus.UNAUTHORIZED:
         if "insufficient_scope" in answer.headers.get("WWW-Authenticate", "").lower():
             raise DisconnectedError(
-                "Xero was connected with too few rights: connect again and accept all of them", lacks_consent=True
+                "Xero was connected with too few rights: connect again and accept all of them",
+                messages,
+                lacks_consent=True,
             )
-        raise UnauthorisedError(f"Xero refused a fresh token: {said}")
+        raise UnauthorisedError(f"Xero refused a fresh token: {said}", messages)
     if status == HTTPStatus.FORBIDDEN:
         raise _forbidden(messages)
-    fields = {key.lower(): value for key, value in document.items()}
-    raise RequestRefusedError(status, str(fields.get("type") or ""), messages)
+    raise RequestRefusedError(status, error.kind, messages)
 
 
 def _read(answer: HttpAnswer) -> XeroAnswer:
@@ -287,24 +294,17 @@ def _raise_maintenance(answer: HttpAnswer) -> None:
             raise MaintenanceError(text.splitlines()[0], wait_seconds)
 
 
-def _error_document(answer: HttpAnswer) -> dict[str, Any]:
-    try:
-        return read_document(answer.body)
-    except ValueError:
-        # An error's body need not be JSON; a page of HTML has nothing to say, plain text is Xero's own.
-        plain = answer.headers.get("Content-Type", "").lower().startswith("text/plain")
-        return {"Message": answer.body[:_SHOWN_BYTES].decode(errors="replace").strip()} if plain else {}
-
-
 def _forbidden(messages: list[str]) -> DisconnectedError | UnauthorisedError:
     said = " / ".join(messages)
     normalised = said.lower().replace(" ", "").replace("_", "")
     if "authenticationunsuccessful" in normalised:
-        return DisconnectedError("Xero no longer lets us into the tenant", tenant_only=True)
+        return DisconnectedError("Xero no longer lets us into the tenant", messages, tenant_only=True)
     if not said:
         return UnauthorisedError("Xero forbids the call and doesn't say why.")
     if "insufficientscope" in normalised or "scope" in normalised:
         return DisconnectedError(
-            f"Xero was connected with too few rights: connect again and accept all ({said})", lacks_consent=True
+            f"Xero was connected with too few rights: connect again and accept all ({said})",
+            messages,
+            lacks_consent=True,
         )
-    return DisconnectedError(f"Xero forbids it to the user who connected: {said}")
+    return DisconnectedError(f"Xero forbids it to the user who connected: {said}", messages)

@@ -6,7 +6,8 @@ XeroError
 │   └── AppRefusedError     … because Xero knows no app of our id and secret: RETRY, someone must correct them
 ├── RateLimitedError        429; Xero wrote nothing: WAIT, costs no attempt
 ├── MaintenanceError        503 in one of the documented wordings: WAIT; a write is IN DOUBT as after any 5xx: LOOK UP
-├── AnswerLostError         time-out, reset, 5xx, unreadable answer. A read: RETRY. A write is IN DOUBT: LOOK UP
+├── AnswerLostError         time-out, reset, 5xx, unreadable answer, a key that Xero knows from another request.
+│                           A read: RETRY. A write is IN DOUBT: LOOK UP
 ├── RequestRefusedError     the whole request is wrong: GIVE UP, someone must correct something (or we have a defect)
 ├── NotFoundError           404: GIVE UP; deleted there, or it lives in another tenant
 ├── UnauthorisedError       401 with a fresh token, or a 403 without a reason, the tenant still being ours: RETRY later
@@ -21,10 +22,19 @@ from typing import ClassVar
 
 
 class XeroError(Exception):
-    """Base of all that Xero, or the way to it, can answer."""
+    """Base of all that Xero, or the way to it, can answer. `messages` are Xero's own sentences, verbatim, or none."""
 
     sent: ClassVar[bool] = True
     wrote: ClassVar[bool] = False
+
+    def __init__(self, text: str, messages: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.messages = tuple(messages)
+
+    @property
+    def said(self) -> str | None:
+        """Xero's own words in one text, or None: never ours, so what is shown as Xero's can be looked up there."""
+        return " / ".join(self.messages) or None
 
     @property
     def for_log(self) -> str:
@@ -58,7 +68,7 @@ class AppRefusedError(NotSentError):
 
     def __init__(self, code: str, said: Sequence[str]) -> None:
         words = " / ".join(said) or "no reason given"
-        super().__init__(f"Xero refuses the app ({code}): {words}. Check XERO_CLIENT_ID and XERO_CLIENT_SECRET.")
+        super().__init__(f"Xero refuses the app ({code}): {words}. Check XERO_CLIENT_ID and XERO_CLIENT_SECRET.", said)
         self.code = code
 
 
@@ -83,7 +93,7 @@ class MaintenanceError(XeroError):
     wrote = True
 
     def __init__(self, text: str, wait_seconds: float) -> None:
-        super().__init__(f"Xero is not available: {text}. Again in {wait_seconds:.0f} s.")
+        super().__init__(f"Xero is not available: {text}. Again in {wait_seconds:.0f} s.", [text])
         self.text = text
         self.wait_seconds = wait_seconds
 
@@ -103,10 +113,9 @@ class RequestRefusedError(XeroError):
 
     def __init__(self, status: int, kind: str, messages: Sequence[str]) -> None:
         said = " / ".join(messages) or "no reason given"
-        super().__init__(f"Xero refused the request ({status} {kind}".rstrip() + f"): {said}")
+        super().__init__(f"Xero refused the request ({status} {kind}".rstrip() + f"): {said}", messages)
         self.status = status
         self.kind = kind
-        self.messages = tuple(messages)
 
     @property
     def for_log(self) -> str:
@@ -115,7 +124,7 @@ class RequestRefusedError(XeroError):
 
 
 class NotFoundError(XeroError):
-    """404: the id or number in the path is unknown to this tenant."""
+    """404: an id, in the path or in an element, is unknown to this tenant. Of which it speaks, Xero rarely says."""
 
     @property
     def for_log(self) -> str:
@@ -134,8 +143,10 @@ class DisconnectedError(XeroError):
     of the organisation are concerned. `lacks_consent`: it lives, and whoever connected did not allow enough.
     """
 
-    def __init__(self, reason: str, *, tenant_only: bool = False, lacks_consent: bool = False) -> None:
-        super().__init__(f"Xero is disconnected: {reason}")
+    def __init__(
+        self, reason: str, messages: Sequence[str] = (), *, tenant_only: bool = False, lacks_consent: bool = False
+    ) -> None:
+        super().__init__(f"Xero is disconnected: {reason}", messages)
         self.reason = reason
         self.tenant_only = tenant_only
         self.lacks_consent = lacks_consent

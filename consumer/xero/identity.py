@@ -4,8 +4,9 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Any
 
-from consumer.xero.answer import error_messages, read_document
+from consumer.xero.answer import read_document
 from consumer.xero.budget import read_retry_after
+from consumer.xero.error_body import error_messages
 from consumer.xero.errors import AppRefusedError, NotSentError, XeroError
 from consumer.xero.transport import HttpAnswer, Transport
 

@@ -117,16 +117,18 @@ def test_what_was_saved_while_synchronisation_was_off_goes_when_it_is_asked_for(
 def test_a_plan_shows_fields_and_keeps_the_patients_data(office: Service) -> None:
     office.apply_settings(office.tenant_id, mode="manual")
     try:
-        office.send_invoice("plan-1")
+        office.send_invoice("plan-1", reference="r" * 256)
         assert office.wait_until_quiet()["held"] == {"manual": 1}
         answer = office.expect("plan", "plan-1")
         assert "hearlink-xero sync plan-1" in answer.out
         assert "InvoiceNumber" in answer.out
         assert "WH-plan-1" in answer.out
         assert "Person patient-plan-1" not in answer.out
+        assert "Warning: The reference of the invoice WH-plan-1 is longer" in " ".join(answer.out.split())
         assert "Person patient-plan-1" in office.expect("plan", "plan-1", "--with-data").out
         document = office.expect("plan", "plan-1", "--json").json
         assert [step["operation"] for step in document["plan"]] == ["contact_create", "invoice_create"]
+        assert [step["warnings"] and step["warnings"][0]["problem"] for step in document["plan"]] == [[], "text_cut"]
         assert document["gate"]["hold"] == "manual"
         assert not office.expect("logs", "--order", "plan-1", "--json").lines
         assert office.run("sync", "plan-1", "--wait").code == 0

@@ -106,6 +106,19 @@ def test_the_confirmation_shows_every_field_and_sends_nothing(visitor: Visitor, 
     assert sent == []
 
 
+def test_what_will_be_cut_is_said_before_anything_is_sent(visitor: Visitor, books: Books) -> None:
+    books.save_invoice("order-1", reference="r" * 256)
+    cut = "The reference of the invoice WH-order-1 is longer than Xero takes: it is cut after 255 characters."
+    assert [call["warnings"] for call in planned(visitor, "order-1")] == [[], [cut]]
+    assert cut in visitor.page("/sync/order-1").text
+
+
+def test_a_number_that_xero_does_not_take_is_said_before_anything_is_sent(visitor: Visitor, books: Books) -> None:
+    books.save_invoice("order-1", number="WH-€1")
+    (finding,) = visitor.api("/plan/order-1").json()["not_sent"]
+    assert (finding["fails"], finding["problem"]) == (True, "number_refused")
+
+
 def test_what_stands_in_the_way_is_said_first(visitor: Visitor, books: Books, assembly: Assembly) -> None:
     books.settings(synchronisation_enabled=False)
     books.save_invoice("order-1")

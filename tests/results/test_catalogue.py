@@ -5,11 +5,31 @@ from pathlib import Path
 
 import pytest
 
-from consumer.results import Behaviour, Catalogue, CatalogueError, Facts, ProblemClass, Severity, load_catalogue
+from consumer.results import (
+    NOT_FOUND,
+    Attempt,
+    Behaviour,
+    Catalogue,
+    CatalogueError,
+    Facts,
+    ProblemClass,
+    Severity,
+    load_catalogue,
+)
+from consumer.results.catalogue import UNKNOWN
+from consumer.sync.step import Stage
 
 FACTS = Facts(order_id="order-7", patient_id="patient-9", number="WH00035", payment_account="090")
 CATALOGUE = load_catalogue()
 EXAMPLES = [(entry.code, example) for entry in CATALOGUE.entries.values() for example in entry.examples]
+ONE_OF_EACH = {
+    Attempt.CONTACT_CREATE,
+    Attempt.CONTACT_RENAME,
+    Attempt.INVOICE_CREATE,
+    Attempt.CREDIT_NOTE_UPDATE,
+    Attempt.ALLOCATE,
+    Attempt.PAYMENT_CREATE,
+}
 
 # What Xero is known to say, with the entry that must explain it: the table of known errors, row by row.
 KNOWN = [
@@ -101,15 +121,79 @@ JARGON = re.compile(
 
 @pytest.mark.parametrize(("code", "example"), EXAMPLES)
 def test_each_example_finds_its_own_entry_and_no_other(code: str, example: str) -> None:
-    assert {code} == CATALOGUE.matching_codes(example)
+    for attempt in CATALOGUE.attempts[code]:
+        assert {code} == CATALOGUE.matching_codes(example, attempt)
 
 
 @pytest.mark.parametrize(("message", "code"), KNOWN)
 def test_each_known_message_is_explained(message: str, code: str) -> None:
-    for variant in (message, message.upper(), message.rstrip(".") + ".", f"  {message.replace(' ', '  ')}"):
-        problem = CATALOGUE.match([variant], FACTS)
-        assert code == problem.code
-        assert variant.strip() == problem.xero_message
+    for attempt in CATALOGUE.attempts[code]:
+        for variant in (message, message.upper(), message.rstrip(".") + ".", f"  {message.replace(' ', '  ')}"):
+            problem = CATALOGUE.match([variant], FACTS, attempt=attempt)
+            assert code == problem.code
+            assert variant.strip() == problem.xero_message
+
+
+@pytest.mark.parametrize(
+    ("message", "codes"),
+    [
+        (
+            "Email address must be valid.",
+            {
+                "email_refused",
+                "contact_email_in_the_way",
+            },
+        ),
+        ("Website must be valid", {"website_refused", "contact_website_in_the_way"}),
+        (
+            "Account code '090' is not a valid code for this document.",
+            {"account_not_usable", "payment_account_missing"},
+        ),
+        (
+            "This document cannot be edited as it has a payment or credit note allocated to it.",
+            {"invoice_has_payments", "credit_note_has_allocations"},
+        ),
+        (
+            "The contact name already exists. Please enter a different contact name.",
+            {"contact_name_taken", "contact_name_in_the_way"},
+        ),
+    ],
+)
+def test_the_same_words_mean_something_else_of_something_else(message: str, codes: set[str]) -> None:
+    assert {CATALOGUE.match([message], FACTS, attempt=attempt).code for attempt in ONE_OF_EACH} - {UNKNOWN} == codes
+
+
+@pytest.mark.parametrize("attempt", Attempt)
+def test_what_is_not_there_is_named(attempt: Attempt) -> None:
+    """A 404 says nothing of its own: what was attempted tells what it can be about."""
+    names = {
+        Attempt.CONTACT_CREATE: "address",
+        Attempt.CONTACT_RENAME: "contact",
+        Attempt.INVOICE_CREATE: "contact",
+        Attempt.INVOICE_UPDATE: "invoice",
+        Attempt.CREDIT_NOTE_CREATE: "contact",
+        Attempt.CREDIT_NOTE_UPDATE: "credit_note",
+        Attempt.CREDIT_NOTE_VOID: "credit_note",
+        Attempt.ALLOCATE: "credit_note",
+        Attempt.DEALLOCATE: "credit_note",
+        Attempt.PAYMENT_CREATE: "invoice",
+        Attempt.PAYMENT_DELETE: "payment",
+    }
+    for messages in ([], ["The resource you're looking for cannot be found"]):
+        problem = CATALOGUE.match(messages, FACTS, attempt=attempt, kind=NOT_FOUND)
+        assert problem.code == f"{names[attempt]}_not_found"
+        assert problem.xero_message == (messages[0] if messages else None)
+
+
+def test_every_stage_of_the_sync_is_an_attempt() -> None:
+    assert {stage.name.lower() for stage in Stage} == set(Attempt)
+
+
+def test_what_xero_can_not_read_is_ours_whatever_it_says() -> None:
+    problem = CATALOGUE.match(["The gizmo is odd."], FACTS, kind="PostDataInvalidException")
+    assert (problem.code, problem.problem_class) == ("request_faulty", ProblemClass.DEFECT)
+    assert problem.xero_message == "The gizmo is odd."
+    assert CATALOGUE.match(["The gizmo is odd."], FACTS, kind="ValidationException").code == UNKNOWN
 
 
 @pytest.mark.parametrize("code", KNOWN_WITHOUT_TEXT + LOCAL)
@@ -208,6 +292,8 @@ def test_only_outages_are_retried_by_themselves() -> None:
         "xero_unreachable",
         "answer_lost",
         "in_doubt",
+        "xero_broke_down",
+        "idempotency_key_reused",
     }
 
 
@@ -221,11 +307,15 @@ def test_only_outages_are_retried_by_themselves() -> None:
     ],
 )
 def test_behaviours(message: str, behaviours: set[Behaviour]) -> None:
-    assert behaviours == CATALOGUE.match([message], FACTS).behaviours
+    (attempt, *_) = CATALOGUE.attempts[CATALOGUE.match([message], FACTS).code]
+    assert behaviours == CATALOGUE.match([message], FACTS, attempt=attempt).behaviours
 
 
 def test_severities() -> None:
-    assert CATALOGUE.match(["Email address must be valid"], FACTS).severity == Severity.WARNING
+    assert (
+        CATALOGUE.match(["Email address must be valid"], FACTS, attempt=Attempt.CONTACT_CREATE).severity
+        == Severity.WARNING
+    )
     assert CATALOGUE.local("order_closed", order_id="1", outcome="cancelled").severity == Severity.SKIP
     assert CATALOGUE.match(["Odd"], FACTS).severity == Severity.FAILURE
 
@@ -303,7 +393,9 @@ def test_a_small_catalogue_loads(tmp_path: Path) -> None:
         ('"books are locked up to {date}"', '"shelves are locked up to {date}"', "no example shows"),
         ('"The books are locked up to 7."', '"The books are locked up to 7.", "Else."', r"matches \[\]"),
         ("Locked up to {date}.", "{number} is locked.", "speaks of one document"),
-        ('patterns = ["books are locked up to {date}"]', "", "neither patterns nor a sample"),
+        ('code = "locked"', 'code = "locked"\nattempts = ["dance"]', "neither an attempt nor"),
+        ('code = "locked"', 'code = "locked"\nkinds = ["Odd"]', "its kinds do not give"),
+        ('patterns = ["books are locked up to {date}"]', "", "neither patterns nor kinds nor a sample"),
         ("[captures]", "[captures", "problems.toml"),
         ('code = "not_in_catalogue"', 'code = "something_else"', "not_in_catalogue is missing"),
     ],

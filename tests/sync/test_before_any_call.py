@@ -3,7 +3,7 @@
 import pytest
 
 from consumer.orders import ChangeKind
-from tests.sync.books import Books, line, lines
+from tests.sync.books import Books, line, lines, patient
 
 
 def test_without_the_currency_of_the_books_no_invoice_goes(books: Books) -> None:
@@ -24,6 +24,53 @@ def test_an_invoice_below_zero_is_not_sent(books: Books) -> None:
     books.settle()
     assert books.writes() == []
     assert books.failure()["problem"] == "total_negative"
+
+
+@pytest.mark.parametrize("number", ["Rechnung-Ä1", "WH-€1", "W" * 256])
+def test_a_number_that_xeros_rules_refuse_is_told_in_its_own_words(books: Books, number: str) -> None:
+    books.save_invoice(number=number)
+    books.settle()
+    assert books.writes() == []
+    row = books.failure()
+    assert (row["operation"], row["problem"]) == ("invoice_create", "number_refused")
+    assert "a number that Xero does not take" in row["message"]
+    assert row["xero_message"] is None
+    books.save_invoice(number="WH-1")
+    books.settle()
+    assert books.invoice("WH-1")["Status"] == "AUTHORISED"
+    assert books.open_problems() == []
+    books.save_credit_note(number="CN-€1")
+    books.settle()
+    assert [row["problem"] for row in books.failures()] == ["number_refused"] * 2
+    assert books.ledger()["CreditNotes"] == []
+    books.save_credit_note(number="CN-1")
+    books.settle()
+    assert books.open_problems() == []
+
+
+def test_a_number_that_xero_has_taken_is_not_doubted_later(books: Books) -> None:
+    books.save_invoice()
+    books.settle()
+    books.connection.execute("update xero_link set detail = detail || '{\"number\": \"WH-€1\"}' where kind = 'invoice'")
+    books.save_invoice(number="WH-€1", invoice_id="invoice-WH-order-1")
+    books.save_payment()
+    books.settle()
+    assert "number_refused" not in [row["problem"] for row in books.failures()]
+
+
+def test_what_is_cut_is_told_in_the_log(books: Books) -> None:
+    books.patients["order-1"] = patient("patient-of-order-1", last_name="y" * 300)
+    books.save_invoice(lines=[line(description="x" * 4001)], reference="r" * 256)
+    books.save_credit_note(lines=[line(description="x" * 4001)])
+    books.settle()
+    assert books.failures() == []
+    told = {row["operation"]: row["warnings"] for row in books.log()}
+    assert told["contact_create"] == ["The patient's name is longer than Xero takes: it is cut after 255 characters."]
+    assert told["invoice_create"] == [
+        f"The {part} of the invoice WH-order-1 is longer than Xero takes: it is cut after {limit} characters."
+        for part, limit in [("reference", 255), ("description of a line", 4000)]
+    ]
+    assert ["cut after 4000" in warning for warning in told["credit_note_create"]] == [True]
 
 
 @pytest.mark.parametrize("deleted", [True, False])

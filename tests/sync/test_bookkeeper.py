@@ -245,7 +245,7 @@ class TestCreditNotes:
         assert [row["AllocationID"] for row in pushed.ledger()["Allocations"]] == [theirs["AllocationID"]]
         assert pushed.note()["Total"] == 20
         row = pushed.failure()
-        assert (row["operation"], row["problem"]) == ("credit_note_create", "invoice_has_payments")
+        assert (row["operation"], row["problem"]) == ("credit_note_create", "credit_note_has_allocations")
         others_go_on(pushed)
 
     def test_of_several_allocations_ours_is_the_one_of_its_amount(self, books: Books) -> None:

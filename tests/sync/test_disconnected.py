@@ -80,7 +80,7 @@ def test_a_wrong_secret_of_our_app_is_no_orders_fault(books: Books) -> None:
     books.save_invoice()
     books.push()
     assert books.order()["hold"] == "retry"
-    assert "XERO_CLIENT_SECRET" in books.log()[-1]["xero_message"]
+    assert books.log()[-1]["xero_message"] == "invalid_client"
     control.register_app(app, books.simulator.client_secret)
     books.settle()
     assert books.invoice()["Status"] == "AUTHORISED"

@@ -85,7 +85,8 @@ class TestWaiting:
             books.push()
         row = books.failures()[0]
         assert row["problem"] == "in_doubt"
-        assert "too few rights" in row["xero_message"]
+        assert "too few rights" in row["message"]
+        assert row["xero_message"] == "AuthorizationUnsuccessful"
         # Xero lets nobody in who may not look: nothing is asked again before somebody connected with all rights.
         assert len(books.calls()) <= 2
         books.connect()

@@ -318,6 +318,21 @@ class TestSkips:
         assert books.contact()["EmailAddress"] == "patient-of-order-1@example.com"
         assert books.told().count(("contact_rename", "skipped", "contact_details_not_sent")) == 1
 
+    def test_details_that_change_again_are_told_once_whatever_else_happens(self, books: Books) -> None:
+        books.save_invoice()
+        books.push()
+        for number in range(4):
+            # The second of them brings a new name as well, and each is asked for.
+            name = {"last_name": "Married"} if number else {}
+            books.patients["order-1"] = patient("patient-of-order-1", email=f"new{number}@example.com", **name)
+            books.save_invoice(reference=f"PO {number // 2}")
+            books.request_sync()
+            books.push()
+        told = books.told()
+        assert told.count(("contact_rename", "skipped", "contact_details_not_sent")) == 1
+        assert told.count(("contact_rename", "succeeded", None)) == 1
+        assert told[-1] == ("order_sync", "skipped", None), "whoever asks has an answer"
+
     def test_an_unchanged_order_costs_no_call(self, books: Books) -> None:
         books.save_invoice()
         books.save_payment(amount="10.0000")

@@ -94,14 +94,18 @@ class TestContacts:
         assert books.invoice()["Status"] == "AUTHORISED"
 
     def test_one_bad_contact_leaves_the_others_of_its_call_alone(self, books: Books) -> None:
-        books.patients["order-2"] = patient("x" * 60)
+        said = "The contact is upside down."
+        books.strike(
+            "refuse", method="PUT", path="/Contacts$", containing="patient-of-order-2", detail=said, count=None
+        )
         for number in (1, 2, 3):
             books.save_invoice(f"order-{number}")
         books.push()
         assert len(books.ledger()["Invoices"]) == 2
         row = books.failure("order-2")
         assert (row["operation"], row["problem"]) == ("contact_create", "not_in_catalogue")
-        assert "ContactNumber must be at most 50 characters" in row["message"]
+        assert said in row["message"]
+        assert row["xero_message"] == said
 
     def test_a_merged_patient_takes_invoice_and_credit_note_along(self, books: Books) -> None:
         books.patients["order-1"] = patient("source")

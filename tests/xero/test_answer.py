@@ -8,7 +8,6 @@ from consumer.xero.answer import (
     ALLOCATIONS,
     INVOICES,
     PAYMENTS,
-    error_messages,
     read_document,
     read_result,
     read_results,
@@ -51,6 +50,12 @@ def test_errors_are_found_wherever_they_are(element: dict[str, Any]) -> None:
     assert (result.ok, result.xero_id, result.messages) == (False, None, ("no",))
 
 
+@pytest.mark.parametrize("errors", [5, True, "no", {"ValidationError": {"Message": "no"}}, [None, [["no"]]]])
+def test_errors_of_any_shape_are_read(errors: Any) -> None:
+    result = read_result(INVOICES, 0, {"InvoiceID": _ID, "HasErrors": True, "validationErrors": errors})
+    assert (result.ok, set(result.messages) <= {"no"}) == (False, True)
+
+
 def test_all_messages_are_kept_in_their_order() -> None:
     element = {
         "StatusAttributeString": "ERROR",
@@ -78,7 +83,8 @@ def test_an_explicit_ok_outweighs_what_was_left_out_below() -> None:
 def test_a_zero_id_is_no_success() -> None:
     result = read_result(INVOICES, 0, {"InvoiceID": ZERO_GUID, "StatusAttributeString": "OK"})
     assert not result.ok
-    assert result.messages
+    assert result.unmade
+    assert result.messages == (), "Xero said nothing, and nobody speaks for it"
 
 
 @pytest.mark.parametrize("element", [{}, {"InvoiceID": ""}, {"InvoiceID": None}])
@@ -148,21 +154,3 @@ def test_a_payment_must_be_on_the_invoice_that_was_paid() -> None:
 def test_an_answer_of_something_else_leaves_doubt() -> None:
     with pytest.raises(AnswerLostError, match="no list"):
         XeroAnswer(200, {"Contacts": []}).elements("Invoices")
-
-
-@pytest.mark.parametrize(
-    ("document", "messages"),
-    [
-        (
-            {"Message": "A validation exception occurred", "Elements": [{"ValidationErrors": [{"Message": "no"}]}]},
-            ["no"],
-        ),
-        ({"Type": "PostDataInvalidException", "Message": "The element 'X' was not recognised."}, None),
-        ({"Title": "Forbidden", "Detail": "AuthenticationUnsuccessful"}, ["AuthenticationUnsuccessful"]),
-        ({"title": "Unauthorized", "detail": "TokenExpired"}, ["TokenExpired"]),
-        ({"error": "invalid_grant"}, ["invalid_grant"]),
-        ({}, []),
-    ],
-)
-def test_an_error_gives_its_sentences(document: dict[str, Any], messages: list[str] | None) -> None:
-    assert error_messages(document) == (messages if messages is not None else [document["Message"]])

@@ -31,3 +31,20 @@ def test_headers_are_read_whatever_their_case() -> None:
     assert read_observation(429, headers) == Observation(
         refused=True, minute_remaining=0, day_remaining=None, problem="minute", retry_after_seconds=26
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "problem"),
+    [
+        (429, {"X-DayLimit-Remaining": "0", "X-MinLimit-Remaining": "58"}, "day"),
+        (429, {"X-DayLimit-Remaining": "0", "X-MinLimit-Remaining": "0"}, "day"),
+        (429, {"X-DayLimit-Remaining": "17", "X-MinLimit-Remaining": "0"}, "minute"),
+        (429, {"X-DayLimit-Remaining": "17"}, ""),
+        (429, {"X-DayLimit-Remaining": "0", "X-Rate-Limit-Problem": "concurrent"}, "concurrent"),
+        (200, {"X-DayLimit-Remaining": "0"}, ""),
+    ],
+)
+def test_a_limit_that_is_not_named_is_told_by_what_is_used_up(
+    status: int, headers: dict[str, str], problem: str
+) -> None:
+    assert read_observation(status, CaseInsensitiveDict(headers)).problem == problem

@@ -28,6 +28,7 @@ from consumer.xero import (
     XeroClient,
     XeroError,
 )
+from consumer.xero.budget import PROBE_SECONDS
 from tests.xero.conftest import ORGANISATION, Access
 from tests.xero.raw_server import answering, http_answer
 
@@ -108,6 +109,37 @@ def test_a_minute_limit_waits_as_xero_says_and_holds_the_next_call_back(access: 
     assert 20 < wait.seconds <= 26
     with pytest.raises(BudgetSpentError, match="minute"):
         access.tenant.organisation()
+
+
+def test_a_limit_that_names_no_window_is_the_days_where_the_day_is_used_up(access: Access) -> None:
+    error = error_of(access, http_answer(429, b"", {"X-DayLimit-Remaining": "0", "X-MinLimit-Remaining": "57"}))
+    assert isinstance(error, RateLimitedError)
+    assert error.problem == "day"
+    wait = frozen_seconds(access)
+    assert wait.window == "day"
+    assert 500 < wait.seconds <= PROBE_SECONDS, "not every few seconds, all day long"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/plain", b"Idempotency Key: k is used with a different request."),
+        ("application/json", b"Idempotency Key: k is used with a different request."),
+        ("application/json", b'{"Message": "Idempotency-Key k is used with a different request"}'),
+        ("application/json", b'{"Elements":[{"ValidationErrors":[{"Message":"IdempotencyKey k is in use"}]}]}'),
+        (
+            "text/xml",
+            b"<Error><Message>Idempotency key k was used with another request</Message></Error>",
+        ),
+    ],
+)
+def test_a_conflict_of_keys_leaves_the_call_in_doubt_in_any_form(
+    access: Access, content_type: str, body: bytes
+) -> None:
+    error = error_of(access, http_answer(400, body, {"Content-Type": content_type}))
+    assert isinstance(error, AnswerLostError)
+    assert error.wrote, "so Xero is looked up"
+    assert "dempotency" in (error.said or "")
 
 
 def test_a_concurrency_limit_without_retry_after_backs_off(access: Access) -> None:
@@ -259,11 +291,12 @@ def test_a_body_too_large_is_not_sent(access: Access) -> None:
         access.client.call(ORGANISATION, access.tenant_id, "PUT", "Contacts", body={"a": "x" * 3_000_000})
 
 
-def test_a_key_used_for_something_else_is_refused(access: Access, keys: Callable[[], str]) -> None:
+def test_a_key_used_for_something_else_leaves_the_call_in_doubt(access: Access, keys: Callable[[], str]) -> None:
     key = keys()
     access.tenant.put_contacts([_CONTACT], idempotency_key=key)
-    with pytest.raises(RequestRefusedError, match="different request"):
+    with pytest.raises(AnswerLostError, match="from another request") as caught:
         access.tenant.put_contacts([_CONTACT | {"Name": "Another"}], idempotency_key=key)
+    assert caught.value.said == f"Idempotency Key: {key} is used with a different request."
 
 
 _VALIDATION = json.dumps(

@@ -1,5 +1,6 @@
 """The Accounting API without HTTP: which path does what to a ledger, and what it answers."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -62,6 +63,7 @@ class Request:
         if_modified_since: The header's value, or "".
         app: Who calls, as the ledger's history names it.
         committed_elements: Take only so many elements (an injected fault).
+        refusing: What is said against elements (an injected fault), and the text that these have somewhere; "" = all.
     """
 
     method: str
@@ -71,6 +73,7 @@ class Request:
     if_modified_since: str = ""
     app: str = "app:test"
     committed_elements: int | None = None
+    refusing: tuple[tuple[str, ...], str] | None = None
 
     @property
     def summarize_errors(self) -> bool:
@@ -296,6 +299,11 @@ def _delete_allocation(ledger: Ledger, request: Request) -> Answer:
 def _write(
     ledger: Ledger, request: Request, kind: Kind, apply: Callable[[Json], Saved], *, single: bool = False
 ) -> Answer:
+    def checked(element: Json) -> Saved:
+        if request.refusing is not None and request.refusing[1] in json.dumps(element, default=str, ensure_ascii=False):
+            raise Refused(*request.refusing[0])
+        return apply(element)
+
     raw = elements_of(request.body, kind.name)
     by_path = request.path[0] == kind.name and len(request.path) > 1
     if (single or by_path) and len(raw) != 1:
@@ -304,7 +312,7 @@ def _write(
         ledger,
         kind,
         raw,
-        apply,
+        checked,
         summarize_errors=request.summarize_errors or single or by_path,
         committed_elements=request.committed_elements,
     )

@@ -1,6 +1,7 @@
 """Faults on demand: what else can happen to a call than being answered."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -19,6 +20,8 @@ FaultKind = Literal[
     "unavailable",
     "unauthorized",
     "forbidden",
+    "answer",
+    "refuse",
 ]
 FAULT_KINDS: tuple[str, ...] = get_args(FaultKind)
 
@@ -31,7 +34,8 @@ class Fault:
         kind: ``rate_limit_*`` answers 429. ``internal_error_*`` answers 500, and an idempotency key keeps that.
             ``drop_*`` closes the connection unanswered; after the commit the key keeps the lost answer.
             ``delay_*`` waits. ``drip`` sends the answer a few bytes at a time. ``unavailable`` is a plain-text 503.
-            ``unauthorized`` is a 401 and ``forbidden`` a 403.
+            ``unauthorized`` is a 401 and ``forbidden`` a 403. ``answer`` is any answer at all, and nothing is
+            committed. ``refuse`` lets the call through, but refuses elements with validation errors.
         method: Only this HTTP method.
         path: Only paths in which this regular expression is found, e.g. ``/Invoices$`` or ``/connect/token``.
         tenant_id: Only this tenant.
@@ -41,7 +45,12 @@ class Fault:
         retry_after_seconds: For ``rate_limit_minute`` and ``rate_limit_day``.
         bytes_per_second: For ``drip``.
         committed_elements: For ``internal_error_after``: only so many elements of the batch were committed.
-        detail: The text of a 401, 403, 500 or 503 instead of Xero's usual one.
+        detail: The text of a 401, 403, 500 or 503 instead of Xero's usual one; the body of ``answer``; what ``refuse``
+            says of an element, one sentence a line.
+        status: For ``answer``: the status.
+        content_type: For ``answer``: the type of the body, `None` for an answer without one.
+        headers: For ``answer``: further headers.
+        containing: For ``answer``: only calls whose body has this text. For ``refuse``: only elements that have it.
     """
 
     kind: FaultKind
@@ -55,6 +64,10 @@ class Fault:
     bytes_per_second: float = 10.0
     committed_elements: int | None = None
     detail: str | None = None
+    status: int = 400
+    content_type: str | None = "application/json; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    containing: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in FAULT_KINDS:
@@ -62,10 +75,11 @@ class Fault:
         if self.path is not None:
             re.compile(self.path)
 
-    def matches(self, method: str, path: str, tenant_id: str | None) -> bool:
+    def matches(self, method: str, path: str, tenant_id: str | None, body: str) -> bool:
         """Whether the rule is about this call."""
         return (
-            (self.method is None or self.method == method)
+            (self.containing is None or self.containing in body)
+            and (self.method is None or self.method == method)
             and (self.tenant_id is None or self.tenant_id == tenant_id)
             and (self.path is None or re.search(self.path, path) is not None)
         )
@@ -93,11 +107,11 @@ class FaultBoard:
         self.rules[self.last_id] = Rule(fault)
         return self.last_id
 
-    def strike(self, method: str, path: str, tenant_id: str | None) -> Fault | None:
+    def strike(self, method: str, path: str, tenant_id: str | None, body: str = "") -> Fault | None:
         """The fault that this call meets, if any."""
         struck: Fault | None = None
         for rule in self.rules.values():
-            if not rule.fault.matches(method, path, tenant_id):
+            if not rule.fault.matches(method, path, tenant_id, body):
                 continue
             rule.seen += 1
             spent = rule.fault.count is not None and rule.struck >= rule.fault.count

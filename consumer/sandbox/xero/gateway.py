@@ -128,7 +128,8 @@ class Gateway:
             self._world.calls.arrived(call)
             if request.path.startswith(API_PREFIX) and tenant_id in self._world.ledgers:
                 self._world.limiter.arrive(tenant_id, call.at_seconds)
-            fault = self._world.faults.strike(request.method, request.path, tenant_id)
+            said = body.decode(errors="replace")
+            fault = self._world.faults.strike(request.method, request.path, tenant_id, said)
             call.fault = fault.kind if fault else None
         return Exchange(request, body, call, fault)
 
@@ -136,7 +137,8 @@ class Gateway:
         early = _fault_before_everything(exchange.fault)
         if early is not None:
             spent = _SPENT_HEADERS.get(exchange.kind or "", {})
-            return early.with_headers({**self._limits(exchange.call.tenant_id, ""), **spent})
+            limits = self._limits(exchange.call.tenant_id, "")
+            return early.with_headers({**limits, **spent, **(exchange.fault.headers if exchange.fault else {})})
         if exchange.request.path.startswith(API_PREFIX):
             return await self._answer_api(exchange)
         answer = await self._work(exchange, lambda: answer_identity(self._world, exchange.request, exchange.body))
@@ -241,6 +243,7 @@ class Gateway:
             if_modified_since=exchange.header("If-Modified-Since"),
             app=f"app:{client_id}",
             committed_elements=fault.committed_elements if fault else None,
+            refusing=_refusing(fault),
         )
         answer = handle(self._world.ledgers[exchange.call.tenant_id or ""], asked)
         if answer.body is None:
@@ -293,6 +296,13 @@ def _fault_before_everything(fault: Fault | None) -> HttpAnswer | None:
         return _too_many(_RATE_PROBLEMS[fault.kind], fault.retry_after_seconds if said else None)
     if fault.kind == "drop_before":
         raise ConnectionDropped
+    return _spoken(fault)
+
+
+def _spoken(fault: Fault) -> HttpAnswer | None:
+    """What a fault says by itself; None where the call is looked at first."""
+    if fault.kind == "answer":
+        return HttpAnswer(fault.status, (fault.detail or "").encode(), fault.content_type, fault.headers)
     if fault.kind == "unavailable":
         return text_answer(503, _detail(fault, _UNAVAILABLE))
     if fault.kind == "unauthorized":
@@ -300,6 +310,12 @@ def _fault_before_everything(fault: Fault | None) -> HttpAnswer | None:
     if fault.kind == "forbidden":
         return problem(403, "Forbidden", _detail(fault, "AuthenticationUnsuccessful"))
     return None
+
+
+def _refusing(fault: Fault | None) -> tuple[tuple[str, ...], str] | None:
+    if fault is None or fault.kind != "refuse":
+        return None
+    return tuple((fault.detail or "").splitlines()), fault.containing or ""
 
 
 def _detail(fault: Fault | None, usual: str) -> str:

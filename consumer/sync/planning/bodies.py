@@ -15,27 +15,21 @@ import msgspec
 
 from consumer.orders import Address, CreditNote, Invoice, Line, Patient, Payment
 from consumer.settings import ClinicSettings
+from consumer.sync.planning import texts
+from consumer.sync.step import Remark
 from consumer.xero import account_reference
+from consumer.xero.payloads import (
+    EMAIL_CHARACTERS,
+    LINE_DESCRIPTION_CHARACTERS,
+    NAME_CHARACTERS,
+    PHONE_NUMBER_CHARACTERS,
+    REFERENCE_CHARACTERS,
+)
 
 CENT = Decimal("0.01")
 # Xero keeps unit prices to four places when asked to (unitdp=4).
 UNIT = Decimal("0.0001")
-NAME_LENGTH = 255
-DESCRIPTION_LENGTH = 4000
-REFERENCE_LENGTH = 255
-
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-_EMAIL_LENGTH = 255
-_PHONE_LENGTH = 50
-# Field of the address at Xero, and how much it takes.
-_ADDRESS_FIELDS = (
-    ("line1", "AddressLine1", 500),
-    ("line2", "AddressLine2", 500),
-    ("city", "City", 255),
-    ("region", "Region", 255),
-    ("postal_code", "PostalCode", 50),
-    ("country", "Country", 50),
-)
 _CATEGORY_WORDS = {
     "HEARING_AIDS": "Hearing aids",
     "ACCESSORIES": "Accessories",
@@ -51,21 +45,33 @@ def content_hash(body: dict[str, Any]) -> str:
 
 
 def contact_name(patient: Patient) -> str:
-    """Return the patient's name as Xero takes it: single spaces, no angle brackets, at most 255 characters."""
-    text = re.sub(r"[<>]", " ", f"{patient.first_name} {patient.last_name}")
-    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return text[:NAME_LENGTH].strip() or f"Patient {patient.patient_id}"[:NAME_LENGTH]
+    """Return the patient's name as Xero takes it; who has none that it takes is called by the id."""
+    clean = texts.fit(texts.clean_name(patient.first_name, patient.last_name), NAME_CHARACTERS)
+    return clean or f"Patient {patient.patient_id}"[:NAME_CHARACTERS]
 
 
 def suffixed_name(name: str, patient_id: str, *, whole_id: bool) -> str:
     """Return `name` made unique by the patient's id, always the same for one patient."""
-    short = patient_id if whole_id or len(patient_id) <= 12 else patient_id[:8]  # noqa: PLR2004 -- a short id is shown whole
-    suffix = f" (HL-{short})"
-    return f"{name[: NAME_LENGTH - len(suffix)].strip()}{suffix}"
+    return numbered_name(name, patient_id, 2 if whole_id else 1)
 
 
-def contact_body(patient: Patient, name: str, left_out: frozenset[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return a new contact, and codes of warnings about what Xero would refuse of it.
+def numbered_name(name: str, patient_id: str, suffix: int) -> str:
+    """Return `name`, with nothing behind it (`suffix` 0), a short form of the patient's id (1), or all of it (2)."""
+    return f"{name[: room_for_name(patient_id, suffix)].strip()}{_behind_name(patient_id, suffix)}"
+
+
+def room_for_name(patient_id: str, suffix: int) -> int:
+    """Return how many characters of the name there is room for before what stands behind it."""
+    return NAME_CHARACTERS - len(_behind_name(patient_id, suffix))
+
+
+def _behind_name(patient_id: str, suffix: int) -> str:
+    short = patient_id if suffix > 1 or len(patient_id) <= 12 else patient_id[:8]  # noqa: PLR2004 -- a short id is shown whole
+    return f" (HL-{short})" if suffix else ""
+
+
+def contact_body(patient: Patient, name: str, left_out: frozenset[str]) -> tuple[dict[str, Any], list[Remark]]:
+    """Return a new contact, and what is to be told of what Xero would refuse of it.
 
     `left_out` may name `email` and `phone`.
     """
@@ -73,19 +79,19 @@ def contact_body(patient: Patient, name: str, left_out: frozenset[str]) -> tuple
     body: dict[str, Any] = {"Name": name, "ContactNumber": patient.patient_id, **_person(patient)}
     if patient.email:
         email = patient.email.strip()
-        if "email" not in left_out and _EMAIL.fullmatch(email) and len(email) <= _EMAIL_LENGTH:
+        if "email" not in left_out and _EMAIL.fullmatch(email) and len(email) <= EMAIL_CHARACTERS:
             body["EmailAddress"] = email
         else:
-            warnings.append("email_refused")
+            warnings.append(Remark("email_refused"))
     if patient.phone:
         phone = patient.phone.strip()
-        if "phone" not in left_out and 0 < len(phone) <= _PHONE_LENGTH:
+        if "phone" not in left_out and 0 < len(phone) <= PHONE_NUMBER_CHARACTERS:
             body["Phones"] = [{"PhoneType": "DEFAULT", "PhoneNumber": phone}]
         else:
-            warnings.append("phone_left_out")
+            warnings.append(Remark("phone_left_out"))
     if patient.address is not None:
         body["Addresses"] = [_address(patient.address)]
-    return body, tuple(warnings)
+    return body, [*warnings, *texts.address_remarks(patient.address)]
 
 
 def contact_details_hash(patient: Patient) -> str:
@@ -132,7 +138,7 @@ def invoice_body(
         "DueDate": (invoice.due_on or invoice.issued_on).isoformat(),
         "CurrencyCode": invoice.currency,
         "LineAmountTypes": "Inclusive" if invoice.prices_include_tax else "Exclusive",
-        "Reference": (invoice.reference or "")[:REFERENCE_LENGTH],
+        "Reference": texts.fit(invoice.reference, REFERENCE_CHARACTERS),
         "LineItems": lines,
     }
 
@@ -212,7 +218,8 @@ def without_discount(line: Line) -> Line:
 
 def line_description(line: Line) -> str:
     """Return what stands on the line: Xero wants some text in every one."""
-    return line.description.strip()[:DESCRIPTION_LENGTH] or line.sku or _CATEGORY_WORDS[line.category]
+    words = line.description.strip() or line.sku
+    return texts.fit(words, LINE_DESCRIPTION_CHARACTERS) or _CATEGORY_WORDS[line.category]
 
 
 def _line(line: Line, settings: ClinicSettings) -> dict[str, Any]:
@@ -228,19 +235,17 @@ def _line(line: Line, settings: ClinicSettings) -> dict[str, Any]:
 
 def _person(patient: Patient) -> dict[str, str]:
     names = {"FirstName": patient.first_name, "LastName": patient.last_name}
-    cleaned = {key: " ".join(re.sub(r"[<>]", " ", name).split())[:NAME_LENGTH].strip() for key, name in names.items()}
+    cleaned = {key: texts.fit(texts.clean_name(name), NAME_CHARACTERS) for key, name in names.items()}
     return {key: name for key, name in cleaned.items() if name}
 
 
 def _address(address: Address) -> dict[str, str]:
     body = {"AddressType": "POBOX"}
-    for source, target, length in _ADDRESS_FIELDS:
-        value = (getattr(address, source) or "").strip()[:length]
-        # Xero takes words there and nothing else; the address is worth having without.
-        if target == "Country" and not value.replace(" ", "").isalpha():
-            continue
-        if value:
-            body[target] = value
+    for part, field, _, limit in texts.ADDRESS_PARTS:
+        value = texts.fit(getattr(address, part), limit)
+        # The address is worth having without a country that Xero would not take.
+        if value and (field != "Country" or texts.is_country(value)):
+            body[field] = value
     return body
 
 

@@ -2,20 +2,22 @@
 
 from consumer.results import Operation
 from consumer.sync.link import LinkKind
-from consumer.sync.planning import bodies
+from consumer.sync.planning import bodies, texts
 from consumer.sync.planning.draft import Draft
-from consumer.sync.step import Stage
+from consumer.sync.step import Remark, Stage
 
 
-def plan_contact(draft: Draft) -> None:
-    """Plan the patient's contact: made at the first sync, later kept in step by its name alone."""
+def plan_contact(draft: Draft) -> bool:
+    """Plan the patient's contact: made at the first sync, later kept in step by its name alone.
+
+    Return whether an invoice may follow it.
+    """
     patient = draft.patient
     name = bodies.contact_name(patient)
     details = bodies.contact_details_hash(patient)
     link = draft.links.get(LinkKind.CONTACT, patient.patient_id)
     if link is None:
-        _create_contact(draft, name, details)
-        return
+        return _create_contact(draft, name, details)
     if link.detail.get("details", details) != details:
         draft.skip(
             Operation.CONTACT_RENAME, patient.patient_id, "contact_details_not_sent", {"patient_id": patient.patient_id}
@@ -34,19 +36,23 @@ def plan_contact(draft: Draft) -> None:
             body=body,
             target_id=link.xero_id,
             reasons=("the patient's name changed",),
+            warnings=texts.name_remarks(patient),
             detail={**known, "name": name},
         )
+    return True
 
 
-def _create_contact(draft: Draft, name: str, details: str) -> None:
+def _create_contact(draft: Draft, name: str, details: str) -> bool:
     patient = draft.patient
+    if not texts.takes_contact_number(patient.patient_id):
+        draft.fail(Operation.CONTACT_CREATE, patient.patient_id, "patient_number_refused", {})
+        return False
     suffix = draft.circumstances.suffix
-    full_name = bodies.suffixed_name(name, patient.patient_id, whole_id=suffix > 1) if suffix else name
+    full_name = bodies.numbered_name(name, patient.patient_id, suffix)
     body, warnings = bodies.contact_body(patient, full_name, draft.circumstances.left_out)
-    if name != " ".join(f"{patient.first_name} {patient.last_name}".split()):
-        warnings = (*warnings, "name_mended")
+    warnings += texts.name_remarks(patient, room=bodies.room_for_name(patient.patient_id, suffix))
     if suffix:
-        warnings = (*warnings, "name_with_number")
+        warnings.append(Remark("name_with_number"))
     draft.add(
         Stage.CONTACT_CREATE,
         Operation.CONTACT_CREATE,
@@ -58,3 +64,4 @@ def _create_contact(draft: Draft, name: str, details: str) -> None:
         # `name` is what later renames are judged by, `full_name` what Xero shows where it wanted another one.
         detail={"name": name, "details": details, **({"full_name": full_name} if suffix else {})},
     )
+    return True

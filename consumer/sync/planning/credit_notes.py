@@ -6,7 +6,7 @@ from typing import Any
 from consumer.orders import CreditNote, Invoice
 from consumer.results import Operation
 from consumer.sync.link import PUT_BACK, Link, LinkKind, LinkStatus
-from consumer.sync.planning import bodies, content
+from consumer.sync.planning import bodies, content, texts
 from consumer.sync.planning.draft import Draft
 from consumer.sync.step import Stage
 
@@ -17,6 +17,10 @@ def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
     if not bodies.document_number(note.number):
         values = {"kind": "A credit note"}
         draft.fail(Operation.CREDIT_NOTE_CREATE, note.credit_note_id, "number_missing", values, blocking=False)
+        return
+    if draft.number_is_refused(LinkKind.CREDIT_NOTE, note.credit_note_id, note.number):
+        values = {"kind": "A credit note"}
+        draft.fail(Operation.CREDIT_NOTE_CREATE, note.credit_note_id, "number_refused", values, blocking=False)
         return
     if draft.is_kept(LinkKind.CREDIT_NOTE, note.credit_note_id):
         _put_back_allocation(draft, note, draft.links.standing(LinkKind.CREDIT_NOTE, note.credit_note_id))
@@ -34,6 +38,7 @@ def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
             body=body,
             content_hash=hashed,
             reasons=("not in Xero yet",),
+            warnings=texts.document_remarks(note, body),
             detail=detail,
         )
     elif link.status is LinkStatus.GONE:
@@ -51,6 +56,7 @@ def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
             content_hash=hashed,
             target_id=link.xero_id,
             reasons=("edited in HearLink",),
+            warnings=texts.document_remarks(note, body),
             detail=detail,
         )
     _allocation(draft, note, link, invoice)
@@ -124,8 +130,9 @@ def _note_body(draft: Draft, note: CreditNote, invoice: Invoice) -> dict[str, An
 def note_differs(draft: Draft, note: CreditNote, link: Link) -> bool:
     """Whether the credit note changed in HearLink since it was sent."""
     invoice = draft.order.invoice
-    if invoice is None or not bodies.document_number(note.number):
-        # Without a number it can't be sent, so what Xero holds of it stays as it is until it has one.
+    refused = draft.number_is_refused(LinkKind.CREDIT_NOTE, note.credit_note_id, note.number)
+    if invoice is None or refused or not bodies.document_number(note.number):
+        # Without a number that Xero takes it can't be sent, so what Xero holds of it stays as it is until it has one.
         return False
     body = _note_body(draft, note, invoice)
     # Accounts and tax rates that were re-mapped since are no reason to take an allocated note apart.

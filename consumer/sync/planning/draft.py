@@ -1,6 +1,6 @@
 """The draft of a plan: what it is made from, and what has been put into it so far."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -9,8 +9,8 @@ from consumer.orders import Order, Patient, Payment
 from consumer.results import Operation
 from consumer.settings import ClinicSettings
 from consumer.sync.link import Link, LinkKind, Links, LinkStatus
-from consumer.sync.planning import bodies
-from consumer.sync.step import Finding, Plan, Stage, Step
+from consumer.sync.planning import bodies, texts
+from consumer.sync.step import Finding, Plan, Remark, Stage, Step
 
 
 class Circumstances(msgspec.Struct, frozen=True):
@@ -75,6 +75,12 @@ class Draft:
         """Whether Xero refused the change of a payment or credit note, so that it stays as it was."""
         return (kind, local_id) in self.circumstances.kept
 
+    def number_is_refused(self, kind: LinkKind, local_id: str, number: str) -> bool:
+        """Whether Xero's rules refuse the number that a document is to get; one that it has there it has."""
+        known = self.links.get(kind, local_id)
+        is_known = known is not None and known.detail.get("number") == number
+        return not is_known and not texts.takes_number(bodies.document_number(number))
+
     def finished(self) -> Plan:
         """Return the plan, its steps in the order of their stages."""
         steps = sorted(self._steps, key=lambda step: step.stage)
@@ -97,7 +103,9 @@ class Draft:
         self._skips.append(Finding(operation, local_id, code, self._values(values)))
 
     def _values(self, values: dict[str, str]) -> dict[str, str]:
-        return {"order_id": self.order.order_id, "clinic_id": self.order.clinic_id, **values}
+        order = self.order
+        known = {"order_id": order.order_id, "clinic_id": order.clinic_id, "patient_id": self.patient.patient_id}
+        return {**known, **values}
 
     def add(
         self,
@@ -110,7 +118,7 @@ class Draft:
         content_hash: str = "",
         target_id: str | None = None,
         reasons: tuple[str, ...] = (),
-        warnings: tuple[str, ...] = (),
+        warnings: Iterable[Remark] = (),
         detail: dict[str, Any] | None = None,
     ) -> None:
         """Put a step into the plan; a contact belongs to its patient and to no order."""
@@ -126,7 +134,7 @@ class Draft:
                 content_hash=content_hash,
                 target_id=target_id,
                 reasons=reasons,
-                warnings=warnings,
+                warnings=tuple(Remark(remark.code, self._values(remark.values)) for remark in warnings),
                 detail=detail or {},
             )
         )

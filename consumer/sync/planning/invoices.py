@@ -7,7 +7,7 @@ from consumer.orders import Invoice, Line
 from consumer.results import Operation
 from consumer.settings import InvoiceStatus
 from consumer.sync.link import Link, LinkKind, LinkStatus
-from consumer.sync.planning import bodies, content
+from consumer.sync.planning import bodies, content, texts
 from consumer.sync.planning.draft import Draft
 from consumer.sync.step import Stage
 
@@ -38,6 +38,9 @@ def can_bill(draft: Draft, invoice: Invoice) -> bool:
     operation = _invoice_operation(draft, invoice)
     if not bodies.document_number(invoice.number):
         draft.fail(operation, invoice.invoice_id, "number_missing", {"kind": "The invoice"})
+        return False
+    if draft.number_is_refused(LinkKind.INVOICE, invoice.invoice_id, invoice.number):
+        draft.fail(operation, invoice.invoice_id, "number_refused", {"kind": "The invoice"})
         return False
     base = draft.circumstances.base_currency
     if base is None:
@@ -101,6 +104,7 @@ def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
             body={**body, "Status": "AUTHORISED" if authorised else "DRAFT"},
             content_hash=hashes["content"],
             reasons=("not in Xero yet",),
+            warnings=texts.document_remarks(invoice, body),
             detail=detail,
         )
         return True
@@ -110,7 +114,7 @@ def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
     differs = not content.is_in_step(link, hashes) and not _only_mapping_of_settled(draft, link, hashes)
     if differs or authorise:
         reasons = content.document_differences(link, hashes, invoice) if differs else []
-        _update_invoice(draft, link, body if differs else None, hashes, detail, reasons, authorise=authorise)
+        _update_invoice(draft, invoice, link, body if differs else None, hashes, detail, reasons, authorise=authorise)
     return True
 
 
@@ -127,6 +131,7 @@ def _expected_hashes(draft: Draft, link: Link | None, hashes: dict[str, str]) ->
 
 def _update_invoice(
     draft: Draft,
+    invoice: Invoice,
     link: Link,
     body: dict[str, Any] | None,
     hashes: dict[str, str],
@@ -149,6 +154,7 @@ def _update_invoice(
         content_hash=hashes["content"] if body is not None else link.content_hash,
         target_id=link.xero_id,
         reasons=tuple(reasons),
+        warnings=texts.document_remarks(invoice, element),
         detail={**link.detail, **(detail if body is not None else {})},
     )
 

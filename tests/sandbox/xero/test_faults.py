@@ -42,6 +42,25 @@ def test_internal_errors(api: Api, kind: str, kept: list[str]) -> None:
     assert names(api) == kept
 
 
+def test_any_answer(api: Api) -> None:
+    said = {"status": 418, "content_type": "text/xml", "detail": "<Tea />", "headers": {"X-Pot": "short"}}
+    api.control.add_fault({"kind": "answer", "containing": "B", **said})
+    assert api.put("Contacts", {"Name": "A"}).status == 200
+    reply = api.put("Contacts", {"Name": "B"})
+    assert (reply.status, reply.headers["Content-Type"], reply.headers["X-Pot"]) == (418, "text/xml", "short")
+    assert reply.body == "<Tea />"
+    assert names(api) == ["A"]
+
+
+def test_elements_are_refused_by_what_is_in_them(api: Api) -> None:
+    api.control.add_fault(Fault(kind="refuse", containing="B", detail="Not this one.\nNor its like."))
+    batch = {"Contacts": [{"Name": name} for name in "ABC"]}
+    reply = api.put("Contacts?summarizeErrors=false", batch)
+    _, refused, _ = reply.body["Contacts"]
+    assert [error["Message"] for error in refused["ValidationErrors"]] == ["Not this one.", "Nor its like."]
+    assert names(api) == ["A", "C"]
+
+
 def test_an_error_in_the_midst_of_a_batch(api: Api) -> None:
     api.control.add_fault(Fault(kind="internal_error_after", committed_elements=2))
     batch = {"Contacts": [{"Name": name} for name in "ABC"]}
@@ -151,7 +170,7 @@ def test_the_identity_service_fails_as_well(xero: XeroSimulator) -> None:
 def test_a_fault_must_be_one(api: Api) -> None:
     with pytest.raises(ValueError, match="There is no fault 'fire'"):
         api.control.add_fault({"kind": "fire"})
-    assert len(FAULT_KINDS) == 14
+    assert len(FAULT_KINDS) == 16
 
 
 def test_stopping_lets_held_calls_go() -> None:
