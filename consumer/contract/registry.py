@@ -7,7 +7,8 @@ from consumer.contract import registry_faults as faults
 from consumer.contract.errors import RegistryUnavailableError, UndecodableError
 from consumer.contract.patience import WAIT_SECONDS, Patience
 from consumer.contract.registry_access import RegistryAccess
-from consumer.contract.schemas import AvroSchema, full_name
+from consumer.contract.resolution import full_name
+from consumer.contract.schema_rules import AvroSchema
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import Schema
