@@ -18,7 +18,7 @@ from consumer.contract.errors import UndecodableError
 from consumer.contract.messages import Message, RetryRequest
 from consumer.contract.registry import Registry
 from consumer.contract.resolution import resolve
-from consumer.contract.schema_rules import AvroSchema, check_schemas
+from consumer.contract.schema_rules import AvroSchema, check_schemas, cut
 from consumer.contract.schemas import Schemas
 from consumer.contract.skipping import Skip, Skipper
 from consumer.contract.wire import MESSAGE_BYTES_MAX, PUBLISHED_BYTES_MAX, Frame, read_frame
@@ -71,7 +71,9 @@ class MessageDecoder:
             record: Any = schemaless_reader(source, writer.schema, parse_schema(reader))
             return msgspec.convert(record, kind, strict=False)
         except (*_MALFORMED, *MALFORMED, SchemaParseException, SchemaResolutionError) as error:
-            raise UndecodableError(f"The bytes are no {kind.__name__} ({error}). Publish the message again.") from error
+            raise UndecodableError(
+                f"The bytes are no {kind.__name__} ({cut(error)}). Publish the message again."
+            ) from error
 
     def _writer(self, frame: Frame) -> "_Writer":
         known = self._writers.get(frame.schema)
@@ -83,7 +85,7 @@ class MessageDecoder:
         try:
             known = _Writer(parse_schema(schema), Skipper().function(tree))
         except (SchemaParseException, UnreadableError) as error:
-            raise UndecodableError(f"The writer's schema can't be used: {error}. Correct the schema.") from error
+            raise UndecodableError(f"The writer's schema can't be used: {cut(error)}. Correct the schema.") from error
         if len(self._writers) >= _WRITERS_MAX:
             self._writers.clear()
         self._writers[frame.schema] = known
@@ -128,7 +130,7 @@ def _from_json(value: bytes, received_at: datetime) -> RetryRequest:
         request = msgspec.json.decode(value, type=_JsonRequest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UndecodableError(
-            f'The JSON is no retry request ({error}). The least that is needed: {{"order_id": "..."}}.'
+            f'The JSON is no retry request ({cut(error)}). The least that is needed: {{"order_id": "..."}}.'
         ) from error
     fields = msgspec.structs.asdict(request)
     fields["requested_at"] = fields["requested_at"] or received_at

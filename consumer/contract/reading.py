@@ -11,7 +11,7 @@ from consumer.contract.compiler import ReadRecord, compile_reader
 from consumer.contract.conversion import ConversionError
 from consumer.contract.errors import ImpossibleValueError, UndecodableError
 from consumer.contract.resolution import resolve
-from consumer.contract.schema_rules import AvroSchema, check_schemas
+from consumer.contract.schema_rules import AvroSchema, check_schemas, cut
 from consumer.orders import ChangeKind, OrderEvent
 
 _REQUEST = "Correct it at its source and publish it again."
@@ -71,7 +71,7 @@ def _compile(
     try:
         return compile_reader(tree, reader), compile_reader(tree, {"type": "record", "name": "Ids", "fields": ids})
     except UnreadableError as error:
-        raise UndecodableError(f"The writer's schema breaks the contract: {error}. Correct the schema.") from error
+        raise UndecodableError(f"The writer's schema breaks the contract: {cut(error)}. Correct the schema.") from error
 
 
 def _validate(writer: AvroSchema) -> None:
@@ -79,7 +79,7 @@ def _validate(writer: AvroSchema) -> None:
         parse_schema(writer)
     except (SchemaParseException, TypeError, ValueError, KeyError) as error:
         # The last three are how it stumbles over what stands in the place of a name.
-        raise UndecodableError(f"The writer's schema is no Avro schema: {error}. Correct the schema.") from error
+        raise UndecodableError(f"The writer's schema is no Avro schema: {cut(error)}. Correct the schema.") from error
 
 
 def _malformed(fault: str) -> UndecodableError:

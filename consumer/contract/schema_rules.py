@@ -26,6 +26,7 @@ _DIGITS_MAX = 200
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}", re.ASCII)
 _FULL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}(\.[A-Za-z_][A-Za-z0-9_]{0,199}){0,20}", re.ASCII)
 _SHOWN_CHARACTERS_MAX = 80
+_CUT_CHARACTERS_MAX = 200
 
 
 def check_schemas(schemas: Iterable[AvroSchema]) -> None:
@@ -87,7 +88,7 @@ class _Look:
         else:
             self.at(kind, path, level + 1)
         logical = schema.get("logicalType")
-        if logical is not None and not isinstance(logical, str):
+        if logical is not None and not (isinstance(logical, str) and len(logical) <= _SHOWN_CHARACTERS_MAX):
             raise _fault(path, f"the logical type is {shown(logical)}")
         if logical == "decimal" and kind in {"bytes", "fixed"}:
             _check_decimal(schema, path)
@@ -126,6 +127,12 @@ def shown(value: object) -> str:
     """Return `value` as a text for an error: short, whatever it is."""
     text = ascii(value) if isinstance(value, str | int | float | None) else type(value).__name__
     return text if len(text) <= _SHOWN_CHARACTERS_MAX else f"{text[:_SHOWN_CHARACTERS_MAX]}..."
+
+
+def cut(error: Exception) -> str:
+    """Return what `error` says of a schema, cut: some errors quote all of it."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= _CUT_CHARACTERS_MAX else f"{text[:_CUT_CHARACTERS_MAX]}..."
 
 
 def _check_name(schema: dict[str, Any], path: str) -> None:
