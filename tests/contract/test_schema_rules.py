@@ -143,7 +143,7 @@ def test_mutated_schemas_raise_nothing_else() -> None:
     """Parts of the contract replaced by others, by numbers, by nothing: read, or refused in few words."""
     random = Random(7)
     text = json.dumps(_CONTRACT)
-    values = [None, 0, -1, 2**70, 1.5, True, "", "int", "OrderEvent", "x" * 3000, [], {}, ["null", "int"]]
+    values: list[Any] = [None, 0, -1, 2**70, 1.5, True, "", "int", "OrderEvent", "x" * 3000, [], {}, ["null", "int"]]
     refusals = []
     for _ in range(_MUTATIONS):
         schema = json.loads(text)
