@@ -5,7 +5,8 @@ import time
 from consumer.contract.errors import UndecodableError
 from consumer.contract.reading import ReadEvent, event_reader
 from consumer.contract.registry import Registry
-from consumer.contract.schemas import AvroSchema, Schemas
+from consumer.contract.schema_rules import AvroSchema
+from consumer.contract.schemas import Schemas
 from consumer.contract.wire import (
     CONFLUENT,
     CONFLUENT_BYTES,

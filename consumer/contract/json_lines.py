@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from consumer.contract.conversion import ConversionError, amount_text
-from consumer.contract.schemas import AvroSchema, Schemas, inline
+from consumer.contract.resolution import resolve
+from consumer.contract.schema_rules import AvroSchema
+from consumer.contract.schemas import Schemas
 from consumer.orders import ChangeKind, OrderEvent
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,9 +47,9 @@ def event_from_json(line: str | bytes, schemas: Schemas) -> OrderEvent:
     """
     try:
         document = json.loads(line, parse_float=Decimal)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise JsonEventError(f"The line is no JSON: {error}.") from error
-    contract = inline(schemas.current("OrderEvent"), {})
+    contract = resolve(schemas.current("OrderEvent"), {})
     try:
         record = _read(contract, document)
     except ConversionError as error:

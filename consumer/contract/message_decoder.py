@@ -3,20 +3,25 @@
 import struct
 from datetime import datetime
 from io import BytesIO
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from fastavro import parse_schema, schemaless_reader
+from fastavro.read import SchemaResolutionError
 from fastavro.schema import SchemaParseException
 
 from consumer.contract.check import ID_CHARACTERS_MAX, SEQUENCE_MAX
+from consumer.contract.code import MALFORMED, UnreadableError
 from consumer.contract.conversion import EARLIEST, LATEST
 from consumer.contract.decoder import find_writer
 from consumer.contract.errors import UndecodableError
 from consumer.contract.messages import Message, RetryRequest
 from consumer.contract.registry import Registry
-from consumer.contract.schemas import Schemas, inline
-from consumer.contract.wire import MESSAGE_BYTES_MAX, PUBLISHED_BYTES_MAX, read_frame
+from consumer.contract.resolution import resolve
+from consumer.contract.schema_rules import AvroSchema, check_schemas, cut
+from consumer.contract.schemas import Schemas
+from consumer.contract.skipping import Skip, Skipper
+from consumer.contract.wire import MESSAGE_BYTES_MAX, PUBLISHED_BYTES_MAX, Frame, read_frame
 
 M = TypeVar("M", bound=Message)
 # What fastavro raises for bytes that don't fit the schema.
@@ -27,12 +32,24 @@ _ATTEMPT_MAX = 2**31 - 1
 TEXT_CHARACTERS_MAX = 500
 
 
+# Ids that are mere noise must not fill the memory.
+_WRITERS_MAX = 100
+
+
+class _Writer(NamedTuple):
+    """A writer's schema as fastavro has parsed it, and what steps over its bytes."""
+
+    schema: AvroSchema
+    skip: Skip
+
+
 class MessageDecoder:
     """Decodes the service's own messages, and retry requests also from plain JSON or from the key alone."""
 
     def __init__(self, schemas: Schemas, registry: Registry | None = None) -> None:
         self._schemas = schemas
         self._registry = registry
+        self._writers: dict[int | bytes, _Writer] = {}
 
     def decode(self, kind: type[M], value: bytes | None) -> M:
         """Return the message of `kind` in `value`, in either framing.
@@ -42,18 +59,37 @@ class MessageDecoder:
             RegistryUnavailableError: its schema can't be had at present.
         """
         frame = read_frame(value, PUBLISHED_BYTES_MAX)
-        writer, definitions = find_writer(frame, self._schemas, self._registry)
-        inline(writer, definitions)
-        source = BytesIO(frame.value)
-        source.seek(frame.start)
+        writer = self._writer(frame)
         reader = self._schemas.current(kind.__name__)
         try:
-            record: Any = schemaless_reader(source, parse_schema(writer), parse_schema(reader))
-            if source.tell() != len(frame.value):
-                raise ValueError(f"{len(frame.value) - source.tell()} bytes follow the record")
+            # Stepped over first: fastavro believes each count and length, and a few bytes can claim billions.
+            end = writer.skip(frame.value, frame.start)
+            if end != len(frame.value):
+                raise ValueError(f"{abs(len(frame.value) - end)} bytes are too many or missing")
+            source = BytesIO(frame.value)
+            source.seek(frame.start)
+            record: Any = schemaless_reader(source, writer.schema, parse_schema(reader))
             return msgspec.convert(record, kind, strict=False)
-        except (*_MALFORMED, SchemaParseException) as error:
-            raise UndecodableError(f"The bytes are no {kind.__name__} ({error}). Publish the message again.") from error
+        except (*_MALFORMED, *MALFORMED, SchemaParseException, SchemaResolutionError) as error:
+            raise UndecodableError(
+                f"The bytes are no {kind.__name__} ({cut(error)}). Publish the message again."
+            ) from error
+
+    def _writer(self, frame: Frame) -> "_Writer":
+        known = self._writers.get(frame.schema)
+        if known is not None:
+            return known
+        schema, definitions = find_writer(frame, self._schemas, self._registry)
+        check_schemas([schema, *definitions.values()])
+        tree = resolve(schema, definitions)
+        try:
+            known = _Writer(parse_schema(schema), Skipper().function(tree))
+        except (SchemaParseException, UnreadableError) as error:
+            raise UndecodableError(f"The writer's schema can't be used: {cut(error)}. Correct the schema.") from error
+        if len(self._writers) >= _WRITERS_MAX:
+            self._writers.clear()
+        self._writers[frame.schema] = known
+        return known
 
     def decode_retry(self, value: bytes | None, key: bytes | None, received_at: datetime) -> RetryRequest:
         """Return the retry request of a message: Avro, JSON (`{"order_id": "..."}`), or no value and the order as key.
@@ -94,7 +130,7 @@ def _from_json(value: bytes, received_at: datetime) -> RetryRequest:
         request = msgspec.json.decode(value, type=_JsonRequest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UndecodableError(
-            f'The JSON is no retry request ({error}). The least that is needed: {{"order_id": "..."}}.'
+            f'The JSON is no retry request ({cut(error)}). The least that is needed: {{"order_id": "..."}}.'
         ) from error
     fields = msgspec.structs.asdict(request)
     fields["requested_at"] = fields["requested_at"] or received_at

@@ -6,10 +6,12 @@ from typing import Any
 from fastavro import parse_schema
 from fastavro.schema import SchemaParseException
 
-from consumer.contract.compiler import MALFORMED, ReadRecord, UnreadableError, compile_reader
+from consumer.contract.code import MALFORMED, UnreadableError
+from consumer.contract.compiler import ReadRecord, compile_reader
 from consumer.contract.conversion import ConversionError
 from consumer.contract.errors import ImpossibleValueError, UndecodableError
-from consumer.contract.schemas import AvroSchema, inline
+from consumer.contract.resolution import resolve
+from consumer.contract.schema_rules import AvroSchema, check_schemas, cut
 from consumer.orders import ChangeKind, OrderEvent
 
 _REQUEST = "Correct it at its source and publish it again."
@@ -59,7 +61,8 @@ def _compile(
     writer: AvroSchema, contract: dict[str, Any], definitions: dict[str, AvroSchema]
 ) -> tuple[ReadRecord, ReadRecord]:
     """Return the reader of events, and one of their ids alone, for what to say of an event that can't be read."""
-    tree, reader = inline(writer, definitions), inline(contract, {})
+    check_schemas([writer, *definitions.values()])
+    tree, reader = resolve(writer, definitions), resolve(contract, {})
     if not isinstance(tree, dict) or tree.get("type") != "record" or not isinstance(reader, dict):
         raise UndecodableError("The writer's schema is no record. Publish order events only on this topic.")
     ids = [{**field, "default": None} for field in reader["fields"] if field["name"] in _IDS]
@@ -68,7 +71,7 @@ def _compile(
     try:
         return compile_reader(tree, reader), compile_reader(tree, {"type": "record", "name": "Ids", "fields": ids})
     except UnreadableError as error:
-        raise UndecodableError(f"The writer's schema breaks the contract: {error}. Correct the schema.") from error
+        raise UndecodableError(f"The writer's schema breaks the contract: {cut(error)}. Correct the schema.") from error
 
 
 def _validate(writer: AvroSchema) -> None:
@@ -76,7 +79,7 @@ def _validate(writer: AvroSchema) -> None:
         parse_schema(writer)
     except (SchemaParseException, TypeError, ValueError, KeyError) as error:
         # The last three are how it stumbles over what stands in the place of a name.
-        raise UndecodableError(f"The writer's schema is no Avro schema: {error}. Correct the schema.") from error
+        raise UndecodableError(f"The writer's schema is no Avro schema: {cut(error)}. Correct the schema.") from error
 
 
 def _malformed(fault: str) -> UndecodableError:

@@ -7,7 +7,8 @@ from consumer.contract import registry_faults as faults
 from consumer.contract.errors import RegistryUnavailableError, UndecodableError
 from consumer.contract.patience import WAIT_SECONDS, Patience
 from consumer.contract.registry_access import RegistryAccess
-from consumer.contract.schemas import AvroSchema, full_name
+from consumer.contract.resolution import full_name
+from consumer.contract.schema_rules import CHARACTERS_MAX, AvroSchema, cut
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import Schema
@@ -158,8 +159,16 @@ def _without_notes(schema: Any) -> Any:
 def _parse(found: "Schema", name: object) -> AvroSchema:
     if found.schema_type not in {None, "AVRO"}:
         raise UndecodableError(f"Schema {name} of the registry is {found.schema_type}, not Avro. Publish as Avro.")
+    text = found.schema_str or ""
+    if len(text) > CHARACTERS_MAX:
+        raise UndecodableError(
+            f"Schema {name} of the registry has {len(text)} characters; at most {CHARACTERS_MAX} are allowed. Publish "
+            "by a smaller one."
+        )
     try:
-        parsed: AvroSchema = json.loads(found.schema_str or "")
-    except ValueError as error:
-        raise UndecodableError(f"Schema {name} of the registry is no JSON: {error}. Correct the schema.") from error
+        parsed: AvroSchema = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UndecodableError(
+            f"Schema {name} of the registry is no JSON: {cut(error)}. Correct the schema."
+        ) from error
     return parsed

@@ -203,7 +203,7 @@ def dead_letter(message: Message, error: Exception, *, event: OrderEvent | None 
         partition=message.partition() or 0,
         offset=message.offset() or 0,
         reason=_reason(error),
-        detail=_plain_text(_detail(error)),
+        detail=_plain_text(_detail(error))[:_DETAIL_CHARACTERS_MAX],
         dead_at=_now(),
         message_timestamp=_timestamp(message),
         key=_as_bytes(message.key()),
@@ -245,6 +245,10 @@ def headers_json(letter: DeadLetter) -> str:
             for header in letter.headers
         ]
     ).decode()
+
+
+# A text of the message's own may be in it, or of its schema, however long.
+_DETAIL_CHARACTERS_MAX = 1_000
 
 
 def _now() -> datetime:
