@@ -6,6 +6,7 @@ ProjectionError         stop the process; a person must act, and the text says h
 ├── OwnershipError      another consumer group writes the same projection
 └── ClientFailedError   Kafka's client can't go on, as where two processes use one group.instance.id
 RefusedEventError       Postgres refuses one event: dead letter
+FoldError               an exception that nobody foresaw, at an event of a batch: that one becomes a dead letter
 """
 
 from collections.abc import Sequence
@@ -39,3 +40,7 @@ class ClientFailedError(ProjectionError):
 
 class RefusedEventError(ValueError):
     """Postgres refuses an event; the text says which and why, without what it holds."""
+
+
+class FoldError(Exception):
+    """Events could not be folded, for a reason that nobody foresaw: its cause. Which event it was has to be found."""

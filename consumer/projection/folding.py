@@ -12,6 +12,7 @@ from consumer.contract import DeadLetter
 from consumer.database import load_queries
 from consumer.orders import ChangeKind, FoldOutcome, ImpossibleEventError, OrderEvent, ProjectedOrder, apply_event
 from consumer.projection.batch import dead_letter
+from consumer.projection.errors import FoldError
 from consumer.projection.metrics import ProjectionMetrics
 from consumer.projection.rows import Folded, columns, from_row
 
@@ -63,7 +64,24 @@ def fold(
     order_ids: list[str],
     metrics: ProjectionMetrics,
 ) -> Upsert:
-    """Fold `events` into `orders`, which has those that exist and gets the new ones."""
+    """Fold `events` into `orders`, which has those that exist and gets the new ones.
+
+    Raises:
+        FoldError: one of them can't be folded, and nobody foresaw it. What `orders` has is of no use then.
+    """
+    try:
+        return _fold(events, origins, orders, order_ids, metrics)
+    except Exception as error:
+        raise FoldError from error
+
+
+def _fold(
+    events: list[OrderEvent],
+    origins: list[Message],
+    orders: dict[str, ProjectedOrder],
+    order_ids: list[str],
+    metrics: ProjectionMetrics,
+) -> Upsert:
     started = time.perf_counter()
     written = Written()
     base_revisions = {order_id: orders[order_id].revision for order_id in order_ids if order_id in orders}

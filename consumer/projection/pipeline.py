@@ -16,6 +16,7 @@ from consumer.database import connect, is_outage
 from consumer.database.crash import crash_point
 from consumer.projection.batch import Batch, Segment
 from consumer.projection.claims import Claim
+from consumer.projection.errors import FoldError
 from consumer.projection.folding import Written
 from consumer.projection.metrics import ProjectionMetrics
 from consumer.projection.preparation import Prepared
@@ -57,7 +58,7 @@ class Work(NamedTuple):
 
 @dataclass
 class _Way:
-    """How a batch is written: as it was prepared, else under locks, and at last in search of what Postgres refuses."""
+    """How a batch is written: as it was prepared, else under locks, and at last in search of what fails."""
 
     prepared: Prepared | None
     carefully: bool = False
@@ -191,7 +192,7 @@ class Pipeline:
                 _LOG.info("order_changed_meanwhile", action="the batch is done again")
             except RegistryUnavailableError as error:
                 self._wait("registry", backoff, error)
-            except psycopg.Error as error:
+            except (FoldError, psycopg.Error) as error:
                 self._give_up_prepared_or_wait(way, error, backoff)
             else:
                 return
@@ -202,8 +203,14 @@ class Pipeline:
             self.generation += 1
         way.prepared = None
 
-    def _give_up_prepared_or_wait(self, way: "_Way", error: psycopg.Error, backoff: Backoff) -> None:
-        if is_refusal(error) and not way.carefully:
+    def _give_up_prepared_or_wait(self, way: "_Way", error: psycopg.Error | FoldError, backoff: Backoff) -> None:
+        if isinstance(error, FoldError):
+            _LOG.warning(
+                "batch_not_folded", error=type(error.__cause__).__name__, action="looking for the event concerned"
+            )
+            self._give_up_prepared(way)
+            way.carefully = True
+        elif is_refusal(error) and not way.carefully:
             _LOG.warning("batch_refused", sqlstate=error.sqlstate, action="looking for the events concerned")
             self._give_up_prepared(way)
             way.carefully = True

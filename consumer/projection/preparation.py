@@ -17,6 +17,7 @@ from psycopg import Connection
 from consumer.database import connect, load_queries
 from consumer.orders import ProjectedOrder
 from consumer.projection.batch import Batch
+from consumer.projection.errors import FoldError
 from consumer.projection.folding import Upsert, fold, load_orders
 from consumer.projection.metrics import ProjectionMetrics
 
@@ -61,7 +62,12 @@ class Preparer:
             self.close()
             self._under_way.clear()
             return None
-        upsert = fold(events, origins, orders, order_ids, self._metrics)
+        try:
+            upsert = fold(events, origins, orders, order_ids, self._metrics)
+        except FoldError:
+            # As above: it finds out which event it is.
+            self._under_way.clear()
+            return None
         self._under_way.append(orders)
         return Prepared(upsert, self.generation)
 

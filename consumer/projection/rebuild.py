@@ -20,7 +20,7 @@ from consumer.orders import OrderEvent
 from consumer.projection.batch import Batch, Reader
 from consumer.projection.choice import Choice, EventIdentity
 from consumer.projection.claims import Claim
-from consumer.projection.errors import ProjectionError
+from consumer.projection.errors import FoldError, ProjectionError
 from consumer.projection.folding import fold, load_orders
 from consumer.projection.kafka import consumer_properties
 from consumer.projection.metrics import NoMetrics
@@ -215,7 +215,7 @@ class Rebuild:
         return identity not in self._overruled if chosen is None else chosen
 
     def _project(self, connection: Connection[Any], events: list[OrderEvent], origins: list[Message]) -> None:
-        """Fold and write `events`; those that Postgres refuses are left out, as the living projection does it."""
+        """Fold and write `events`; those that fail are left out, as the living projection does it."""
         if not events:
             return
         try:
@@ -226,8 +226,8 @@ class Rebuild:
                 upsert = fold(events, origins, orders, order_ids, _METRICS)
                 if upsert.written.orders:
                     connection.execute(_PROJECTION["upsert"], upsert.parameters)
-        except psycopg.Error as error:
-            if not is_refusal(error):
+        except (psycopg.Error, FoldError) as error:
+            if isinstance(error, psycopg.Error) and not is_refusal(error):
                 raise
             if len(events) == 1:
                 self._unusable += 1

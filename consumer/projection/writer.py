@@ -19,7 +19,7 @@ from consumer.projection.brake import Brake
 from consumer.projection.brake_marks import load_marks, note_stop
 from consumer.projection.claims import Claim
 from consumer.projection.conflicts import hold, letters_of, undecided
-from consumer.projection.errors import BrakeError, RefusedEventError
+from consumer.projection.errors import BrakeError, FoldError, RefusedEventError
 from consumer.projection.folding import Upsert, Written, fold, load_orders
 from consumer.projection.metrics import ProjectionMetrics
 
@@ -62,11 +62,13 @@ class BatchWriter:
     ) -> Written:
         """Write `segments` in one transaction; their orders as `prepared`, or else loaded and folded under locks.
 
-        With `carefully`, events that Postgres refuses are found by halving, and become dead letters.
+        With `carefully`, events that can't be folded, or that Postgres refuses, are found by halving, and become dead
+        letters.
 
         Raises:
             FenceLostError: not all partitions are ours, at the offsets where we are; nothing was written.
             LostUpdateError: do it again.
+            FoldError: an event can't be folded; do it again, carefully.
             BrakeError: too many messages are bad; nothing was written.
             psycopg.Error: outage, refused data, or a defect.
             RegistryUnavailableError: dead letters can't be encoded at present.
@@ -166,14 +168,14 @@ class BatchWriter:
     def _halve(
         self, connection: Connection[Any], events: list[OrderEvent], origins: list[Message], written: Written
     ) -> None:
-        """As `_project`, but what Postgres refuses is narrowed down to single events, which become dead letters."""
+        """As `_project`, but what fails is narrowed down to single events, which become dead letters."""
         if not events:
             return
         try:
             with connection.transaction():
                 written.add(self._project(connection, events, origins))
-        except psycopg.Error as error:
-            if not is_refusal(error):
+        except (psycopg.Error, FoldError) as error:
+            if isinstance(error, psycopg.Error) and not is_refusal(error):
                 raise
             if len(events) == 1:
                 letter = dead_letter(origins[0], _fault(events[0], error), event=events[0])
@@ -273,8 +275,10 @@ def _swap(connection: Connection[Any], segments: list[Segment]) -> None:
         raise FenceLostError
 
 
-def _fault(event: OrderEvent, error: psycopg.Error) -> ImpossibleEventError | RefusedEventError:
-    """Return what is wrong with an event that Postgres refused."""
+def _fault(event: OrderEvent, error: psycopg.Error | FoldError) -> Exception:
+    """Return what is wrong with an event that could not be folded, or that Postgres refused."""
+    if isinstance(error, FoldError):
+        return error.__cause__ if isinstance(error.__cause__, Exception) else error
     try:
         check_texts(event)
     except ImpossibleEventError as impossible:

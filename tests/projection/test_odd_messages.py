@@ -1,6 +1,6 @@
 """Whatever a message holds, and whatever it does to its reader, concerns that message alone."""
 
-import shutil
+import importlib
 import subprocess
 from typing import Any
 
@@ -10,10 +10,10 @@ from consumer.contract import Decoder, RegistryUnavailableError
 from consumer.orders import OrderEvent
 from consumer.projection import BrakeLimits
 from tests.fixtures.kafka import ApacheKafka
+from tests.fixtures.parts import need_kcat
 from tests.projection.world import World, event, wait_until
 
 # A Java or Python client writes UTF-8 alone; kcat writes what it is given.
-_NO_KCAT = "needs kcat: apt-get install kcat"
 _BAD_NAME = b"\xff\xfe"
 
 
@@ -31,8 +31,7 @@ class StumblingDecoder(Decoder):
 
 
 def _send_with_bad_header(world: World, topic: str, key: bytes, value: bytes) -> None:
-    if shutil.which("kcat") is None:
-        pytest.skip(_NO_KCAT)
+    need_kcat()
     subprocess.run(
         [
             *(b"kcat", b"-P", b"-b", world.bootstrap_servers.encode(), b"-t", topic.encode(), b"-p", b"0"),
@@ -86,6 +85,38 @@ def test_what_nobody_foresaw_is_a_dead_letter_and_the_partition_goes_on(
     assert (reason, order_id) == ("defect", "order-2")
     assert type(fault).__name__ in detail
     # What an exception says may be what the message holds.
+    assert "Quill" not in detail
+
+
+@pytest.mark.parametrize("place", ["folding.apply_event", "batch.check"])
+@pytest.mark.parametrize("fault", [RuntimeError("Ada Quill"), RecursionError(), SystemError()])
+def test_what_fails_behind_the_decoder_concerns_its_event_alone(
+    world: World, place: str, fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of many events of a batch, in the middle of its order's."""
+    module = importlib.import_module(f"consumer.projection.{place.partition('.')[0]}")
+    name = place.partition(".")[2]
+    right = getattr(module, name)
+
+    def stumble(*arguments: Any, **more: Any) -> Any:
+        found = next(argument for argument in arguments if isinstance(argument, OrderEvent))
+        if (found.order_id, found.sequence) == ("order-2", 2):
+            raise fault
+        return right(*arguments, **more)
+
+    monkeypatch.setattr(module, name, stumble)
+    for number in range(1, 4):
+        for sequence in (1, 2, 3):
+            world.publish(event(f"order-{number}", sequence), partition=0)
+    with world.running() as running:
+        world.wait_for_events(9)
+        wait_until(lambda: running.metrics.counts["events defect"] == 1)
+    assert running.failure is None
+    revisions = world.rows("select order_id, sequence from orders order by 1")
+    assert revisions == [("order-1", 3), ("order-2", 3), ("order-3", 3)]
+    ((reason, detail, order_id, offset),) = world.rows('select reason, detail, order_id, "offset" from dead_letter')
+    assert (reason, order_id, offset) == ("defect", "order-2", 4)
+    assert type(fault).__name__ in detail
     assert "Quill" not in detail
 
 
