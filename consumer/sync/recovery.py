@@ -36,8 +36,8 @@ from consumer.sync.sighting import Sight, Sighting
 from consumer.sync.step import Stage, Step
 from consumer.sync.stranger import other_contact_problem, stranger_problem
 from consumer.xero import (
+    AccessError,
     BudgetSpentError,
-    DisconnectedError,
     MaintenanceError,
     NotFoundError,
     NotSentError,
@@ -53,7 +53,7 @@ _FAILURES_PER_PASS = 2
 # By then it takes minutes, and whoever looks at the order wants to know why nothing happens.
 _TOLD_FROM = 4
 # What no waiting mends is told at once.
-_TOLD_AT_ONCE = (DisconnectedError, NotFoundError, RequestRefusedError)
+_TOLD_AT_ONCE = (AccessError, NotFoundError, RequestRefusedError)
 
 _OF_NEW_DOCUMENTS = frozenset({Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE})
 
@@ -237,7 +237,7 @@ class _Recovery:
         first = {element.sender_order_id: element for element in reversed(elements) if element.position in untold}
         senders = _lock_senders(self._connection, first)
         entries = []
-        because = f" {error}." if isinstance(error, DisconnectedError) else ""
+        because = f" {error}." if isinstance(error, AccessError) else ""
         for order_id, element in sorted(first.items()):
             problem = self._services.catalogue.local("in_doubt", order_id=order_id, xero_message=error.said)
             sender = senders.get(order_id)
@@ -325,9 +325,9 @@ class _Recovery:
 
 def _concerns_all(error: XeroError) -> bool:
     """Whether the tenant's other look-ups would fail as this one did."""
-    if isinstance(error, DisconnectedError):
+    if isinstance(error, AccessError):
         # Too few rights are too few for one kind of document.
-        return error.tenant_only
+        return error.refusal.concerns_all
     return isinstance(error, NotSentError | RateLimitedError | MaintenanceError)
 
 
