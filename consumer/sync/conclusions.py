@@ -15,9 +15,8 @@ from consumer.sync.job import Ending, Job
 from consumer.sync.minutes import Minutes
 from consumer.sync.services import Services
 from consumer.sync.step import Step
-from consumer.xero import AnswerLostError, MaintenanceError, Refusal, XeroError
+from consumer.xero import MaintenanceError, Refusal, XeroError
 
-_REFUSALS = range(400, 500)
 _log = structlog.get_logger()
 
 
@@ -74,8 +73,11 @@ class Conclusions:
         self._minutes.log(entry, problem)
         job.refuse(step, problem)
 
-    def try_again(self, job: Job, problem: Problem) -> None:
+    def try_again(self, job: Job, problem: Problem, error: XeroError) -> None:
         """Let a transient failure come back by itself, or give up after so many attempts."""
+        if error.refused and job.row.attempts >= REFUSALS_MAX:
+            self.give_up(job, problem.xero_message)
+            return
         if not is_hopeless(job.row.attempts, job.row.pending_seconds):
             self._tell(job, problem)
         self._wait_or_give_up(job, problem)
@@ -85,8 +87,7 @@ class Conclusions:
 
         Refused a few times in words that sound as if it might go yet (408, 409), it is refused: a person must look.
         """
-        status = error.status if isinstance(error, AnswerLostError) else None
-        if status is not None and status in _REFUSALS and job.row.attempts >= REFUSALS_MAX:
+        if error.refused and job.row.attempts >= REFUSALS_MAX:
             self.give_up(job)
             return
         free_attempt = isinstance(error, MaintenanceError)

@@ -60,9 +60,13 @@ def _load(connection: Connection[Any], organisation_id: str, tenant_id: str | No
     parameters = {"organisation_id": organisation_id, "tenant_id": tenant_id}
     with connection.cursor(row_factory=class_row(TenantFacts)) as cursor:
         facts = cursor.execute(_QUERIES["tenant_facts"], parameters).fetchone() or TenantFacts()
-    refusals = tuple(
+    return msgspec.structs.replace(facts, refusals=load_refusals(connection, organisation_id, tenant_id))
+
+
+def load_refusals(connection: Connection[Any], organisation_id: str, tenant_id: str | None) -> tuple[Refusal, ...]:
+    """Return what Xero refuses in a tenant and is not worth another try yet."""
+    return tuple(
         obstacle.refusal
         for obstacle in load_access(connection, organisation_id)
         if obstacle.stands and obstacle.tenant_id in {"", tenant_id}
     )
-    return msgspec.structs.replace(facts, refusals=refusals)

@@ -357,7 +357,7 @@ class TenantPass:
         else:
             problem = self._services.catalogue.local("xero_unreachable", xero_message=error.said)
             for job in jobs:
-                self._conclusions.try_again(job, problem)
+                self._conclusions.try_again(job, problem, error)
             pause_seconds = self._services.patience.pause_seconds
             self._stop = Ending(wait_seconds=pause_seconds, free_attempt=True, keep_problem=True)
 

@@ -40,6 +40,11 @@ class XeroError(Exception):
         return " / ".join(self.messages) or None
 
     @property
+    def refused(self) -> bool:
+        """Whether Xero said no (a 4xx, and no limit): what is refused so again and again is no outage."""
+        return False
+
+    @property
     def for_log(self) -> str:
         """The text without Xero's own sentences where those may quote a patient's name or address."""
         return str(self)
@@ -115,6 +120,11 @@ class AnswerLostError(XeroError):
         super().__init__(text, messages)
         self.status = status
 
+    @property
+    def refused(self) -> bool:
+        """Also in words that may mean an outage: 408, 409."""
+        return self.status is not None and self.status // 100 == 4  # noqa: PLR2004 -- HTTP
+
 
 class RequestRefusedError(XeroError):
     """A 4xx about the whole request. Nothing was written.
@@ -130,6 +140,11 @@ class RequestRefusedError(XeroError):
         self.kind = kind
 
     @property
+    def refused(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
     def for_log(self) -> str:
         """Its sentences are left out: they name contacts."""
         return f"Xero refused the request ({self.status} {self.kind}".rstrip() + ")."
@@ -137,6 +152,11 @@ class RequestRefusedError(XeroError):
 
 class NotFoundError(XeroError):
     """404: an id, in the path or in an element, is unknown to this tenant. Of which it speaks, Xero rarely says."""
+
+    @property
+    def refused(self) -> bool:
+        """Yes."""
+        return True
 
     @property
     def for_log(self) -> str:
@@ -148,6 +168,11 @@ class AccessError(XeroError):
     """Xero doesn't let us: `refusal` says what, and in whose words."""
 
     refusal: Refusal
+
+    @property
+    def refused(self) -> bool:
+        """Yes."""
+        return True
 
 
 class AccessRefusedError(AccessError):
