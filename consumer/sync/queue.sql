@@ -126,6 +126,17 @@ claimed as (
     from (select order_id from orders join chosen using (order_id) order by order_id for update of orders) p
     where o.order_id = p.order_id
     returning o.*
+),
+-- Whoever asks for an order in doubt has it looked up now, where look-ups failed before.
+hastened as (
+    update xero_intent i set look_up_at = clock_timestamp()
+    where i.state = 'open' and i.look_up_at > clock_timestamp() and i.outcome like 'look-up failed: %%'
+      and exists (
+          select from xero_intent_element e
+          join claimed c on c.requested_revision is not null
+              and (e.order_id = c.order_id or (e.kind = 'contact' and e.local_id = c.patient_id))
+          where e.intent_id = i.id and not e.settled
+      )
 )
 select
     c.order_id, c.organisation_id, c.clinic_id, c.patient_id, c.revision, c.synced_revision, c.requested_revision, c.state::text,

@@ -24,6 +24,7 @@ _NAMES = {
     "accounting.contacts": "contacts",
     "accounting.settings": "the organisation's accounts and tax rates",
 }
+_LONGEST_WORDS = 1000
 _TOO_LOW = "does not have the correct permission"
 # The first and the longest wait before one call tries again what was refused. Growing, so that a mended role is seen
 # soon, and one that nobody mends costs a tenant one call an hour.
@@ -101,7 +102,7 @@ def read_refusal(status: int, challenge: str, messages: Sequence[str], *, scope:
     `challenge` is the header WWW-Authenticate. A 401 is one to a token that is fresh. DISCONNECTED and UNEXPLAINED are
     what it looks like: whether the tenant is still ours, the list of connections tells.
     """
-    said = " / ".join(messages) or None
+    said = _verbatim(messages)
     text = "".join(character for character in f"{said or ''} {challenge}".lower() if character.isalnum())
     if _TOO_LOW in (said or "").lower():
         return Refusal(AccessCode.PERMISSION_MISSING, scope, said)
@@ -120,11 +121,16 @@ def read_refusal(status: int, challenge: str, messages: Sequence[str], *, scope:
 
 def read_app_refusal(error: str, messages: Sequence[str]) -> Refusal:
     """Return what a 4xx of the token endpoint says of our access; `error` is its code (`invalid_client`, …) or ""."""
-    said = " / ".join(dict.fromkeys([error, *messages] if error else messages)) or None
+    said = _verbatim(list(dict.fromkeys([error, *messages] if error else messages)))
     if not error:
         return Refusal(AccessCode.UNEXPLAINED, "", said)
     code = AccessCode.SCOPE_MISSING if error == "invalid_scope" else AccessCode.APP_REFUSED
     return Refusal(code, "", said)
+
+
+def _verbatim(messages: Sequence[str]) -> str | None:
+    # Postgres keeps no NUL; and nobody reads on for ever.
+    return " / ".join(messages).replace("\x00", "").strip()[:_LONGEST_WORDS] or None
 
 
 def retry_seconds(refusal: Refusal, refusals: int) -> float | None:

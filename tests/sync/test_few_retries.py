@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
 from consumer.sync.back_off import REFUSALS_MAX
@@ -15,6 +15,7 @@ from tests.sync.conftest import COUNTED, OpenBooks
 MOST_CALLS = 2 * REFUSALS_MAX + 2
 # What a try of something refused may cost: the call, once more with a fresh token, and the list of connections.
 MOST_CALLS_A_TRY = 3
+_DUE = "select from orders where due_at <= now()"
 STATUSES = [status for status in range(400, 452) if status != 429]
 ENDPOINTS = ["/Contacts", "/Invoices", "/CreditNotes$", "/Payments", "/Allocations", "/connect/token", "/api.xro/"]
 SAID = [
@@ -67,11 +68,17 @@ def make_work(books: Books) -> None:
     books.save_credit_note("order-1", **lines("10.0000"))
 
 
+def hasten(books: Books) -> None:
+    """Have all waits be over but those that are as rare as a person's look."""
+    books.connection.execute("update orders set due_at = now() where due_at > now()")
+    books.connection.execute("update xero_intent set look_up_at = now() where look_up_at < now() + interval '12 hours'")
+
+
 def refusals(books: Books, status: int) -> list[Any]:
     return [call for call in books.simulator.control.calls() if call["status"] == status]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     status=st.sampled_from(STATUSES),
     endpoint=st.sampled_from(ENDPOINTS),
@@ -79,6 +86,10 @@ def refusals(books: Books, status: int) -> list[Any]:
     body=BODIES,
     content_type=TYPES,
 )
+@example(status=409, endpoint="/api.xro/", method=None, body="", content_type="text/plain")
+@example(status=408, endpoint="/Invoices", method=None, body="", content_type="text/plain")
+@example(status=409, endpoint="/Payments", method="PUT", body="{}", content_type="application/json")
+@example(status=404, endpoint="/api.xro/", method=None, body="", content_type="text/html")
 def test_no_4xx_is_asked_for_more_than_a_few_times(
     open_books: OpenBooks, status: int, endpoint: str, method: str | None, body: str, content_type: str
 ) -> None:
@@ -88,10 +99,13 @@ def test_no_4xx_is_asked_for_more_than_a_few_times(
         books.connection.execute("update xero_connection set access_expires_at = now()")
     fault = {"status": status, "detail": body, "content_type": content_type, "method": method, "path": endpoint}
     books.strike_all("answer", count=None, **fault)
+    struck: list[Any] = []
     for _ in range(30):
         books.push()
-        books.hasten()
-    struck = refusals(books, status)
+        hasten(books)
+        before, struck = len(struck), refusals(books, status)
+        if len(struck) == before and books.connection.execute(_DUE).fetchone() is None:
+            break
     note(f"{len(struck)} calls: {[(call['method'], call['path']) for call in struck][:20]}")
     assert len(struck) <= 2 * MOST_CALLS, "two orders"
     COUNTED["4xx answers"] += 1
