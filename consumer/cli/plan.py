@@ -11,8 +11,9 @@ from consumer.cli.output import print_json, print_table
 from consumer.results import Catalogue
 from consumer.sync.gate import Hold
 from consumer.sync.link import LinkKind
-from consumer.sync.preview import Preview, preview_order
+from consumer.sync.preview import Preview, preview_order, what_is_refused
 from consumer.sync.step import Finding, Step
+from consumer.xero import AccessCode
 
 _HIDDEN = "(the patient's; --with-data shows it)"
 # What of a contact's body is no data of the patient.
@@ -62,6 +63,7 @@ def plan(*, order_id: str, with_data: bool, as_json: bool) -> None:
 
 def _remarks(preview: Preview, catalogue: Catalogue) -> list[str]:
     """Say in sentences what stands in the way of the plan."""
+    refused = what_is_refused(preview, catalogue)
     remarks = [f"Order {preview.order_id}, clinic {preview.clinic_id}, revision {preview.revision}."]
     gate = preview.gate
     if gate.hold is Hold.MANUAL:
@@ -71,11 +73,13 @@ def _remarks(preview: Preview, catalogue: Catalogue) -> list[str]:
     elif gate.code is not None:
         problem = catalogue.local(gate.code, **gate.values)
         remarks.append(f"Not sent: {problem.message}. {problem.fix}".replace("..", "."))
-    if preview.tenant_id is not None and not preview.connected:
+    if any(problem.code == AccessCode.DISCONNECTED for problem in refused):
         remarks.append(
             f"Xero is disconnected: nothing is sent before hearlink-xero connect --organisation "
             f"{preview.organisation_id} has been run."
         )
+    elif refused:
+        remarks.extend(f"Held: {problem.message} {problem.fix}" for problem in refused)
     elif preview.tenant_name is not None:
         remarks.append(f"It goes to {preview.tenant_name} ({preview.tenant_id}).")
     if preview.in_doubt:

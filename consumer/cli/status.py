@@ -6,6 +6,7 @@ from consumer.cli.context import as_json, assembly
 from consumer.cli.failure import FAILED, Failure
 from consumer.cli.output import console, duration, print_json, print_table, shown
 from consumer.database import describe_rights, foreign_owners
+from consumer.operations.access import AccessReport
 from consumer.operations.status import Status, TenantStatus, read_status
 
 
@@ -20,7 +21,7 @@ def status(*, as_json: bool) -> None:
       pause        an order that is edited again and again
       limit        Xero's calls of the minute or the day
       retry        the next attempt after one that failed
-      connection   somebody connects Xero again
+      connection   Xero lets HearLink do it again
       in_doubt     an answer of Xero's was lost, and is looked up
       settings     the settings are mended
     failed       orders that need someone: hearlink-xero problems
@@ -72,13 +73,10 @@ def _show(found: Status) -> None:
             f"The console can't work: the database lacks {', '.join(found.missing_rights)}. Run: hearlink-xero migrate",
             markup=False,
         )
-    for connection in found.connections:
-        if connection.state != "connected":
-            console().print(
-                f"Xero is disconnected for {connection.organisation_id}: {connection.reason}. "
-                f"Run: hearlink-xero connect --organisation {connection.organisation_id}",
-                markup=False,
-            )
+    for report in found.access:
+        # Of a tenant that is gone, its own row tells: nobody need use it.
+        if not report.is_disconnected or report.tenant_id is None:
+            console().print(_access(report), markup=False)
     for detail, stopped_at in {stop.detail: stop.stopped_at for stop in found.stops}.items():
         # As the service said it; several partitions have their words in common.
         click.echo(f"Bad events stopped the service at {shown(stopped_at)} (UTC):\n{detail}\n")
@@ -96,11 +94,23 @@ def _show(found: Status) -> None:
                     tenant.failed,
                     f"{tenant.minute_used}/{tenant.minute_limit}" if tenant.minute_limit else "",
                     f"{tenant.day_used}/{tenant.day_limit}" if tenant.day_limit else "",
-                    _note(tenant),
+                    _note(tenant, found.access),
                 ]
                 for tenant in found.tenants
             ],
         )
+
+
+def _access(report: AccessReport) -> str:
+    if report.is_disconnected:
+        return (
+            f"Xero is disconnected for {report.organisation_id}: {report.reason}. "
+            f"Run: hearlink-xero connect --organisation {report.organisation_id}"
+        )
+    where = f" (tenant {report.tenant_id})" if report.tenant_id else ""
+    said = f" Xero says: {report.xero_message}." if report.xero_message else ""
+    again = f" Tried again at {shown(report.retry_at)} (UTC)." if report.retry_at else ""
+    return f"{report.organisation_id}{where}: {report.message}{said} {report.fix}{again}"
 
 
 def _lag_meaning(found: Status) -> str:
@@ -117,9 +127,16 @@ def _left_behind(orders: int) -> str:
     return f"{what}: hearlink-xero retry --held disabled" if orders else what
 
 
-def _note(tenant: TenantStatus) -> str:
+def _note(tenant: TenantStatus, access: list[AccessReport]) -> str:
     if tenant.tenant_id.startswith("-:"):
         return ""
+    refused = [
+        report.code.removeprefix("xero_").replace("_", " ")
+        for report in access
+        if report.organisation_id == tenant.organisation_id and report.tenant_id in {None, tenant.tenant_id}
+    ]
+    if refused:
+        return ", ".join(dict.fromkeys(refused))
     if not tenant.connected:
         return "disconnected"
     return f"rests {duration(tenant.frozen_seconds)} ({tenant.frozen_reason})" if tenant.frozen_seconds else ""

@@ -98,7 +98,9 @@ def _tell_outcome(state: RequestState, entries: list[LoggedEntry], *, as_json: b
         if state.hold == Hold.RETRY:
             click.echo(f"It is tried again by itself at {shown(state.due_at)} UTC.")
         elif state.hold == Hold.CONNECTION:
-            click.echo("Xero is disconnected; the order goes once it is connected again.")
+            click.echo(
+                "Xero refuses access; the order goes once it is connected again, or mended: hearlink-xero status"
+            )
         elif not entries:
             click.echo("Nothing had to be sent.")
     if failed:

@@ -77,7 +77,7 @@ def list_problems(visit: Visit) -> Response:
 
 def get_state(visit: Visit) -> Response:
     """Answer what every page shows."""
-    return answer(load_frame(visit.connection))
+    return answer(load_frame(visit.connection, visit.organisation_id, visit.console.assembly.catalogue))
 
 
 def get_order(visit: Visit) -> Response:

@@ -21,3 +21,8 @@ select
     c.disconnected_reason as reason
 from (select 1) as one
 left join xero_connection c on c.organisation_id = console_organisation()
+
+-- name: named_tenants
+select tenant_id from organisation where organisation_id = console_organisation() and tenant_id is not null
+union
+select tenant_id from clinic_override where organisation_id = console_organisation() and tenant_id is not null

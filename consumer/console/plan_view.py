@@ -8,7 +8,7 @@ import msgspec
 from consumer.results import Catalogue
 from consumer.sync.gate import Hold
 from consumer.sync.link import LinkKind
-from consumer.sync.preview import Preview
+from consumer.sync.preview import Preview, what_is_refused
 from consumer.sync.step import Finding, Step
 
 HIDDEN = "(the patient's)"
@@ -114,9 +114,10 @@ def _remarks(preview: Preview, catalogue: Catalogue) -> list[Remark]:
     if gate.hold is not Hold.MANUAL and gate.code is not None:
         problem = catalogue.local(gate.code, **gate.values)
         remarks.append(Remark(problem.message, problem.fix, stops=True, code=gate.code))
-    if preview.tenant_id is not None and not preview.connected:
-        problem = catalogue.local("xero_disconnected")
-        remarks.append(Remark(problem.message, problem.fix, stops=True, code="xero_disconnected", waits=True))
+    remarks.extend(
+        Remark(problem.message, problem.fix, stops=True, code=problem.code, waits=True)
+        for problem in what_is_refused(preview, catalogue)
+    )
     if preview.in_doubt:
         remarks.append(
             Remark(

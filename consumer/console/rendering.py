@@ -55,7 +55,10 @@ class Rendering:
         if not template.startswith("_"):
             # A script takes a piece out of the page, and would leave the notes behind unread.
             notes = [] if visit.is_partial else take_notes(visit.request)
-            around = {"frame": load_frame(visit.connection), "notes": notes}
+            around = {
+                "frame": load_frame(visit.connection, visit.organisation_id, visit.console.assembly.catalogue),
+                "notes": notes,
+            }
         return self._environment.get_template(template).render(
             visit=visit,
             csrf=csrf_token(visit.request),

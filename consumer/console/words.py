@@ -59,7 +59,7 @@ _HOLDS = {
     # Whatever the mode is by now: a change of settings sends nothing that was saved before.
     "manual": "Waiting for Sync to Xero: it was saved while the clinic's mode was Manual",
     "disabled": "Waiting for Sync to Xero: it was saved while synchronisation was off for the clinic",
-    "connection": "Waiting: Xero is disconnected",
+    "connection": "Waiting for access to Xero",
     "problem": "Needs you",
     "limit": "Waiting for Xero's limit",
     "retry": "Waiting for another try",

@@ -143,7 +143,13 @@ def _families(gauges: Gauges, usage: Mapping[str, BudgetUsage]) -> Iterator[Gaug
     )
     yield _filled(table.ROLE_FAILURES, (((entry.role, entry.code), entry.failures) for entry in gauges.role_failures))
     connections = gauges.connections
-    yield _filled(table.CONNECTED, (((c.organisation_id,), c.state == "connected") for c in connections))
+    access = gauges.access
+    locked_out = {entry.organisation_id for entry in access if not entry.tenant_id and not entry.scope}
+    yield _filled(table.CONNECTED, (((c.organisation_id,), c.organisation_id not in locked_out) for c in connections))
+    yield _filled(
+        table.ACCESS_REFUSED,
+        (((entry.organisation_id, entry.tenant_id, entry.scope, entry.code.value), 1) for entry in access),
+    )
     yield _filled(table.TOKEN_AGE, (((c.organisation_id,), c.token_age_seconds) for c in connections))
     yield _filled(table.TENANT_CONNECTED, (((t.tenant_id, t.organisation_id), t.connected) for t in gauges.tenants))
     # One tenant may be connected to two organisations of HearLink; it has one budget.

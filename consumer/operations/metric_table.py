@@ -256,9 +256,18 @@ OUTBOX = _shared("outbox_messages", "messages", "Messages that wait for the rela
 OLDEST_OUTBOX = _shared("oldest_outbox_seconds", "seconds", "Age of the oldest message that waits for the relay.")
 DEAD_LETTERS = _shared("dead_letters_open", "messages", "Dead letters nobody has looked after.", "reason")
 PROBLEMS = _shared("problems_open", "problems", "Open problems.", "problem_class", "code")
-CONNECTED = _shared("connected", "1 or 0", "Whether an organisation's connection to Xero stands.", "organisation")
+CONNECTED = _shared("connected", "1 or 0", "Whether Xero lets us in for an organisation.", "organisation")
 TENANT_CONNECTED = _shared(
     "tenant_connected", "1 or 0", "Whether Xero lets us into a tenant.", "tenant", "organisation"
+)
+ACCESS_REFUSED = _shared(
+    "access_refused",
+    "1 or 0",
+    "1 = Xero refuses it: `code` says why, `scope` what (none = everything), `tenant` where (none = everywhere).",
+    "organisation",
+    "tenant",
+    "scope",
+    "code",
 )
 TOKEN_AGE = _shared(
     "token_age_seconds",

@@ -14,9 +14,11 @@ from psycopg.rows import class_row, dict_row
 
 from consumer.configuration import Configuration
 from consumer.database import load_queries, missing_rights
+from consumer.operations.access import AccessReport, explain_access
 from consumer.operations.kafka import log_reader
 from consumer.projection import PartitionLag, look_once, standing_stops, stored_offsets
-from consumer.xero import Budget, BudgetUsage
+from consumer.results import load_catalogue
+from consumer.xero import Budget, BudgetUsage, Obstacle, load_access
 
 _QUERIES = load_queries(__file__, "status.sql")
 
@@ -63,7 +65,7 @@ class ProblemCount(msgspec.Struct, frozen=True):
 
 
 class ConnectionState(msgspec.Struct, frozen=True):
-    """One organisation's connection to Xero: connected or disconnected."""
+    """One organisation's connection to Xero: connected or disconnected; what it may not do is in `access`."""
 
     organisation_id: str
     state: str
@@ -74,7 +76,7 @@ class ConnectionState(msgspec.Struct, frozen=True):
 
 
 class TenantState(msgspec.Struct, frozen=True):
-    """One tenant as Xero last listed it, and whether it must not be called now."""
+    """One tenant as Xero last listed it, whether it lets us in, and whether it must not be called now."""
 
     organisation_id: str
     tenant_id: str
@@ -105,6 +107,8 @@ class Gauges(msgspec.Struct, frozen=True):
     leases: tuple[int, int]
     connections: list[ConnectionState]
     tenants: list[TenantState]
+    # All that Xero refuses us.
+    access: list[Obstacle]
     role_failures: list[RoleFailures]
 
     def count(self, state: str) -> int:
@@ -175,6 +179,8 @@ class Status(msgspec.Struct, frozen=True):
     dead_letters: int
     connections: list[ConnectionState]
     tenants: list[TenantStatus]
+    # All that Xero refuses us, in words; empty = access is as it should be.
+    access: list[AccessReport]
     # Where too many bad events stopped the service, and it stands still.
     stops: list[BrakeStop]
     # Roles, grants and policies of the console's that are not there, as a dump leaves them behind.
@@ -227,6 +233,7 @@ def read_status(connection: Connection[Any], configuration: Configuration, budge
         open_problems=sum(problem.problems for problem in gauges.problems),
         dead_letters=sum(gauges.dead_letters.values()),
         connections=gauges.connections,
+        access=explain_access(gauges.access, load_catalogue()),
         tenants=[
             _tenant_status(usages.get(tenants[0].tenant_id), gauges, tenants)
             for tenants in _by_tenant([*gauges.tenants, *_without_tenant(gauges)])
@@ -261,6 +268,7 @@ def _read_gauges(connection: Connection[Any]) -> Gauges:
             leases=(leases["held"], leases["expired"]),
             connections=msgspec.convert(rows("connections"), list[ConnectionState]),
             tenants=msgspec.convert(rows("tenants"), list[TenantState]),
+            access=load_access(connection),
             role_failures=msgspec.convert(rows("role_failures"), list[RoleFailures]),
         )
 

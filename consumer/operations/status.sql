@@ -29,16 +29,20 @@ placed as (
 judged as (
     select
         p.*,
-        p.due = 'now' and p.tenant not like '-:%%' and not coalesce(t.connected and c.state = 'connected', false)
-            as lost,
+        p.due = 'now' and p.tenant not like '-:%%' and (t.tenant_id is null or locked.code is not null) as lost,
         p.due = 'now' and greatest(
             b.frozen_until,
             -- A day that is spent but for its reserve is no limit for what a person waits for.
             case when p.urgent and l.rest_window = 'day' then null else l.rest_until end
         ) > now() as resting
     from placed p
-    left join xero_connection c on c.organisation_id = p.organisation_id
     left join xero_tenant t on t.organisation_id = p.organisation_id and t.tenant_id = p.tenant
+    left join lateral (
+        select a.code from xero_access a
+        where a.organisation_id = p.organisation_id and a.tenant_id in ('', p.tenant) and a.scope = ''
+          and (a.retry_at is null or a.retry_at > now())
+        limit 1
+    ) locked on true
     left join xero_budget b on b.tenant_id = p.tenant
     left join xero_lease l on l.tenant_id = p.tenant
 )
@@ -142,7 +146,11 @@ order by organisation_id
 
 -- name: tenants
 select
-    t.organisation_id, t.tenant_id, t.name, t.connected,
+    t.organisation_id, t.tenant_id, t.name,
+    not exists (
+        select from xero_access a
+        where a.organisation_id = t.organisation_id and a.tenant_id in ('', t.tenant_id) and a.scope = ''
+    ) as connected,
     -- Never frozen is minus infinity, of which Postgres 15 and 16 subtract nothing.
     extract(epoch from greatest(b.frozen_until, statement_timestamp()) - statement_timestamp())::float8
         as frozen_seconds,

@@ -43,6 +43,15 @@ class KnownTenant(msgspec.Struct, frozen=True):
     tax_rates: list[dict[str, Any]] | None = None
 
 
+class KnownRefusal(msgspec.Struct, frozen=True):
+    """What Xero refuses of a living connection: "" = all tenants, everything."""
+
+    code: str
+    tenant_id: str
+    scope: str
+    xero_message: str | None
+
+
 class KnownConnection(msgspec.Struct, frozen=True):
     """The connection of an organisation: `state` is None before the first one."""
 
@@ -50,6 +59,7 @@ class KnownConnection(msgspec.Struct, frozen=True):
     reason: str | None
     # By tenant id in lower case.
     tenants: dict[str, KnownTenant]
+    refusals: tuple[KnownRefusal, ...] = ()
 
 
 def check_settings(connection: Connection[TupleRow], organisation_id: str) -> list[Finding]:
@@ -57,6 +67,7 @@ def check_settings(connection: Connection[TupleRow], organisation_id: str) -> li
     with connection.cursor(row_factory=dict_row) as cursor:
         state = cursor.execute(_QUERIES["state"], {"organisation_id": organisation_id}).fetchone()
         tenants = cursor.execute(_QUERIES["tenants"], {"organisation_id": organisation_id}).fetchall()
+        refusals = cursor.execute(_QUERIES["refusals"], {"organisation_id": organisation_id}).fetchall()
     if state is None:
         return [
             Finding(
@@ -70,6 +81,7 @@ def check_settings(connection: Connection[TupleRow], organisation_id: str) -> li
         state=state["state"],
         reason=state["reason"],
         tenants={row["tenant_id"].lower(): KnownTenant(**row) for row in tenants},
+        refusals=tuple(KnownRefusal(**row) for row in refusals),
     )
     clinics = load_clinic_settings(connection, organisation_id)
     return find_faults(organisation_id, list(clinics.values()), known)
@@ -101,6 +113,16 @@ def _connection_faults(organisation_id: str, known: KnownConnection) -> Iterator
         yield Finding("not_connected", Level.ERROR, "Xero was never connected.", f"Run {command}.")
     elif known.state != "connected":
         yield Finding("disconnected", Level.ERROR, f"Xero is disconnected: {known.reason}.", f"Run {command}.")
+    for refusal in known.refusals:
+        where = known.tenants.get(refusal.tenant_id.lower())
+        place = "" if where is None else f" in {where.name}"
+        said = f": {refusal.xero_message}" if refusal.xero_message else ""
+        yield Finding(
+            "refused",
+            Level.ERROR,
+            f"Xero refuses {refusal.scope or 'everything'}{place} ({refusal.code}){said}.",
+            "hearlink-xero status says what to do.",
+        )
 
 
 def _clinic_faults(clinic: ClinicSettings, known: KnownConnection) -> Iterator[Finding]:

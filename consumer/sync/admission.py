@@ -64,8 +64,8 @@ class Admission:
         elif gate.tenant_id != self._tenant_id:
             # The settings changed under us: the next pass finds it under its new tenant.
             self._conclusions.finish(job, Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True))
-        elif not self._facts.connected:
-            self._conclusions.disconnected(job)
+        elif self._facts.locked_out is not None:
+            self._conclusions.refused(job, self._facts.locked_out)
         else:
             if gate.hold is not None or gate.done:
                 self._only_close(job, gate)

@@ -10,6 +10,8 @@ ATTEMPTS = 14
 # can take days, in which nobody would hear of it.
 LONGEST_PENDING_SECONDS = 86_400.0
 _FEW_ATTEMPTS = 3
+# What Xero refused (4xx) in words that may mean an outage is a refusal after so many of them in a row.
+REFUSALS_MAX = 4
 # Workers die for reasons of their own; one that died so often in a row with the same order may have died of it. From
 # ALONE_FROM on it is alone in its pass, so that whatever kills the worker then is this order, or very bad luck.
 ALONE_FROM = 5

@@ -9,12 +9,13 @@ import msgspec
 import structlog
 
 from consumer.results import Outcome, Problem, Trigger
-from consumer.sync.back_off import back_off_seconds, is_hopeless
+from consumer.sync.back_off import REFUSALS_MAX, back_off_seconds, is_hopeless
 from consumer.sync.gate import Hold
 from consumer.sync.job import Ending, Job
 from consumer.sync.minutes import Minutes
 from consumer.sync.services import Services
 from consumer.sync.step import Step
+from consumer.xero import MaintenanceError, Refusal, XeroError
 
 _log = structlog.get_logger()
 
@@ -72,11 +73,25 @@ class Conclusions:
         self._minutes.log(entry, problem)
         job.refuse(step, problem)
 
-    def try_again(self, job: Job, problem: Problem) -> None:
+    def try_again(self, job: Job, problem: Problem, error: XeroError) -> None:
         """Let a transient failure come back by itself, or give up after so many attempts."""
+        if error.refused and job.row.attempts >= REFUSALS_MAX:
+            self.give_up(job, problem.xero_message)
+            return
         if not is_hopeless(job.row.attempts, job.row.pending_seconds):
             self._tell(job, problem)
         self._wait_or_give_up(job, problem)
+
+    def leave_in_doubt(self, job: Job, error: XeroError) -> None:
+        """Have the look-up tell what became of a call of `job`: an attempt, unless Xero is closed for maintenance.
+
+        Refused a few times in words that sound as if it might go yet (408, 409), it is refused: a person must look.
+        """
+        if error.refused and job.row.attempts >= REFUSALS_MAX:
+            self.give_up(job)
+            return
+        free_attempt = isinstance(error, MaintenanceError)
+        self.finish(job, Ending(hold=Hold.IN_DOUBT, free_attempt=free_attempt, keep_problem=True))
 
     def give_up(self, job: Job, xero_message: str | None = None) -> None:
         """End an order that Xero gave no usable answer for in so many attempts: a person must look."""
@@ -119,9 +134,12 @@ class Conclusions:
         entry = job.entry(job.whole_order, Outcome.FAILED, problem.message, tenant_id=self._tenant_id, problem=problem)
         self._minutes.log(entry, problem)
 
-    def disconnected(self, job: Job) -> None:
-        """Say it to each person who asks, else once for each order, not once for each attempt."""
-        problem = self._services.catalogue.local("xero_disconnected")
+    def refused(self, job: Job, refusal: Refusal) -> None:
+        """Hold `job` until Xero lets us do what it refuses.
+
+        Said to each person who asks, else once for each order, not once for each attempt.
+        """
+        problem = self._services.catalogue.local(refusal.code, xero_message=refusal.xero_message, **refusal.values())
         row = job.row
         # A request lifts the hold and asks for the newest revision. One that was told already is behind with the next
         # event, and what brings a waiting order's time forward leaves it held.

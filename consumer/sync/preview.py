@@ -9,11 +9,15 @@ from psycopg.rows import class_row, dict_row
 
 from consumer.database import load_queries
 from consumer.orders import Patient, read_order
+from consumer.results import Catalogue, Problem
 from consumer.settings import load_clinic_settings
+from consumer.sync import exchange
 from consumer.sync.gate import Conflicts, Gate, Hold, decide
 from consumer.sync.link_store import load_links
 from consumer.sync.planner import Circumstances, make_plan
 from consumer.sync.step import Plan
+from consumer.sync.tenant_facts import load_refusals
+from consumer.xero import AccessCode, Refusal
 
 _QUERIES = load_queries(__file__, "preview.sql")
 
@@ -41,6 +45,8 @@ class Preview(msgspec.Struct, frozen=True):
     tenant_id: str | None
     tenant_name: str | None
     connected: bool
+    # What Xero refuses in the way of it; the first is what the order would be told.
+    refusals: tuple[Refusal, ...]
     plan: Plan | None
 
 
@@ -85,6 +91,7 @@ def preview_order(connection: Connection[Any], order_id: str, hearlink_url: str)
         decide(order, settings, requested=True, elsewhere=links.elsewhere) if gate.hold is Hold.MANUAL else gate
     )
     tenant = _load_tenant(connection, row.organisation_id, tenant_id)
+    refusals = load_refusals(connection, row.organisation_id, tenant_id)
     plan = None
     if on_request.tenant_id is not None and settings is not None:
         newest = msgspec.json.decode(row.patient, type=Patient)
@@ -105,9 +112,27 @@ def preview_order(connection: Connection[Any], order_id: str, hearlink_url: str)
         gate=gate,
         tenant_id=tenant_id,
         tenant_name=tenant["name"],
-        connected=tenant["connected"],
+        connected=tenant["known"] and not any(refusal.concerns_all for refusal in refusals),
+        refusals=refusals,
         plan=plan,
     )
+
+
+def what_is_refused(preview: Preview, catalogue: Catalogue) -> list[Problem]:
+    """Return what Xero refuses of what the order needs, in the words of the push that would meet it."""
+    if preview.tenant_id is None:
+        return []
+    steps = () if preview.plan is None else preview.plan.steps
+    refusals = [
+        refusal
+        for refusal in preview.refusals
+        if refusal.concerns_all or any(refusal.keeps_from(*exchange.ADDRESSES[step.stage]) for step in steps)
+    ]
+    if not refusals and not preview.connected:
+        refusals = [Refusal(AccessCode.DISCONNECTED)]
+    return [
+        catalogue.local(refusal.code, xero_message=refusal.xero_message, **refusal.values()) for refusal in refusals[:1]
+    ]
 
 
 def _load_tenant(connection: Connection[Any], organisation_id: str, tenant_id: str | None) -> dict[str, Any]:
@@ -115,4 +140,4 @@ def _load_tenant(connection: Connection[Any], organisation_id: str, tenant_id: s
         row = cursor.execute(
             _QUERIES["tenant"], {"organisation_id": organisation_id, "tenant_id": tenant_id}
         ).fetchone()
-    return row or {"name": None, "base_currency": None, "connected": False}
+    return row or {"name": None, "base_currency": None, "known": False}

@@ -24,7 +24,6 @@ cross join lateral (
 where o.order_id = %(order_id)s
 
 -- name: tenant
-select t.name, t.base_currency, c.state = 'connected' and t.connected as connected
-from xero_connection c
-join xero_tenant t using (organisation_id)
-where c.organisation_id = %(organisation_id)s and t.tenant_id = %(tenant_id)s
+select name, base_currency, true as known
+from xero_tenant
+where organisation_id = %(organisation_id)s and tenant_id = %(tenant_id)s

@@ -18,7 +18,7 @@ from consumer.sync.lease import Lease, LeaseLostError, Presence, acquire
 from consumer.sync.linger import linger_seconds
 from consumer.sync.services import Services
 from consumer.sync.tenant_pass import TenantPass
-from consumer.xero import TokenKeyError
+from consumer.xero import TokenKeyError, try_app_again
 from consumer.xero.budget import CALL_SECONDS
 from consumer.xero.payloads import BATCH_ELEMENTS
 
@@ -97,6 +97,8 @@ class Pusher:
         while not self._stop.is_set():
             try:
                 with connect(self._database_url, name="push-listen") as connection:
+                    # This process may have other credentials of the app than the one that they were refused to.
+                    try_app_again(connection)
                     connection.execute("listen hearlink_due")
                     self._bell.ring(self._threads)
                     while not self._stop.is_set():

@@ -28,9 +28,20 @@ class Book(msgspec.Struct, frozen=True):
 
 
 def next_books(connection: Connection[Any]) -> list[Book]:
-    """Return the books with work, those that wait longest for a worker first; later ones by their time."""
+    """Return the books with work, those that wait longest for a worker first; later ones by their time.
+
+    What waited for access that Xero gives again is made due before, and one order where it is time to try.
+    """
+    _follow_access(connection)
     with connection.cursor(row_factory=class_row(Book)) as cursor:
         return cursor.execute(_QUERIES["books"], {"limit": _BOOKS_AT_ONCE}).fetchall()
+
+
+def _follow_access(connection: Connection[Any]) -> None:
+    row = connection.execute(_QUERIES["access_changed"]).fetchone()
+    if row is not None and row[0]:
+        connection.execute(_QUERIES["wake_lifted"])
+        connection.execute(_QUERIES["let_one_try"])
 
 
 def due_count(connection: Connection[Any], book: Book, limit: int) -> int:
@@ -53,6 +64,7 @@ def has_urgent(connection: Connection[Any], book: Book) -> bool:
 def wake_after_connect(connection: Connection[Any], organisation_id: str) -> int:
     """Make due what waited for the connection, in clinics in auto mode or on an unanswered request; return how many."""
     count = connection.execute(_QUERIES["wake_connection"], {"organisation_id": organisation_id}).rowcount
+    connection.execute(_QUERIES["hasten_look_ups"], {"organisation_id": organisation_id})
     connection.execute(_QUERIES["notify"])
     return count
 

@@ -42,9 +42,13 @@ by_book as (
     select i.tenant_id, i.organisation_id, '{}', min(coalesce(i.look_up_at, i.opened_at)), null
     from xero_intent i
     -- Where Xero lets nobody in, nothing can be looked up: the intents wait for the connection.
-    join xero_tenant t on t.organisation_id = i.organisation_id and t.tenant_id = i.tenant_id and t.connected
-    join xero_connection x on x.organisation_id = i.organisation_id and x.state = 'connected'
+    join xero_tenant t on t.organisation_id = i.organisation_id and t.tenant_id = i.tenant_id
     where i.state = 'open'
+      and not exists (
+          select from xero_access a
+          where a.organisation_id = i.organisation_id and a.tenant_id in ('', i.tenant_id) and a.scope = ''
+            and (a.retry_at is null or a.retry_at > clock_timestamp())
+      )
     group by 1, 2
 ),
 ready as (
@@ -122,6 +126,17 @@ claimed as (
     from (select order_id from orders join chosen using (order_id) order by order_id for update of orders) p
     where o.order_id = p.order_id
     returning o.*
+),
+-- Whoever asks for an order in doubt has it looked up now, where look-ups failed before.
+hastened as (
+    update xero_intent i set look_up_at = clock_timestamp()
+    where i.state = 'open' and i.look_up_at > clock_timestamp() and i.outcome like 'look-up failed: %%'
+      and exists (
+          select from xero_intent_element e
+          join claimed c on c.requested_revision is not null
+              and (e.order_id = c.order_id or (e.kind = 'contact' and e.local_id = c.patient_id))
+          where e.intent_id = i.id and not e.settled
+      )
 )
 select
     c.order_id, c.organisation_id, c.clinic_id, c.patient_id, c.revision, c.synced_revision, c.requested_revision, c.state::text,
@@ -170,7 +185,7 @@ order by c.priority, c.due_at
 
 -- name: tenant_facts
 select
-    coalesce(bool_or(c.state = 'connected' and t.connected) filter (where t.tenant_id = %(tenant_id)s), false) as connected,
+    coalesce(bool_or(t.tenant_id = %(tenant_id)s), false) as known,
     coalesce(bool_or(c.state = 'connected') and not bool_or(t.tenant_id = %(tenant_id)s), false) as unknown,
     max(t.base_currency) filter (where t.tenant_id = %(tenant_id)s) as base_currency,
     coalesce(jsonb_object_agg(t.tenant_id, t.name), '{}') as tenant_names
@@ -261,8 +276,9 @@ with waiting as (
     select o.order_id
     from orders o
     join clinic_settings s using (organisation_id, clinic_id)
+    left join problem p on p.id = o.problem_id
     where o.organisation_id = %(organisation_id)s
-      and o.hold = 'connection'
+      and (o.hold = 'connection' or (o.hold = 'problem' and p.class = 'connection'))
       and s.synchronisation_enabled
       and (s.mode = 'auto' or o.requested_revision is not null or o.priority = 0)
     order by o.order_id
@@ -290,9 +306,12 @@ with waiting as (
               o.hold = 'connection'
               and (s.mode = 'auto' or o.requested_revision is not null or o.priority = 0)
               and exists (
-                  select from xero_connection x
-                  join xero_tenant t on t.organisation_id = x.organisation_id and t.tenant_id = s.tenant_id
-                  where x.organisation_id = o.organisation_id and x.state = 'connected' and t.connected
+                  select from xero_tenant t
+                  where t.organisation_id = o.organisation_id and t.tenant_id = s.tenant_id
+                    and not exists (
+                        select from xero_access a
+                        where a.organisation_id = t.organisation_id and a.tenant_id in ('', t.tenant_id) and a.scope = ''
+                    )
               )
           )
       )
@@ -303,6 +322,68 @@ update orders o
 set due_at = now(), hold = null, trigger = 'retry'
 from waiting w
 where o.order_id = w.order_id
+
+-- name: access_changed
+-- Whether something that was refused is let through by now, or worth another try.
+select exists (select from xero_refusal where lifted_at is not null or retry_at <= clock_timestamp())
+
+-- name: wake_lifted
+-- What waited for something that Xero refused and lets us do again. Its row has done its duty then.
+with lifted as (
+    delete from xero_refusal where lifted_at is not null returning organisation_id, tenant_id, scope, code
+),
+waiting as (
+    select o.order_id
+    from lifted l
+    join problem p on p.organisation_id = l.organisation_id and p.code = l.code and p.subject = l.scope
+        and p.closed_at is null and (l.tenant_id = '' or p.tenant_id = l.tenant_id)
+    join orders o on o.problem_id = p.id and o.hold = 'connection'
+    join clinic_settings s on s.organisation_id = o.organisation_id and s.clinic_id = o.clinic_id
+    where s.synchronisation_enabled and (s.mode = 'auto' or o.requested_revision is not null or o.priority = 0)
+    order by o.order_id
+    for update of o
+),
+hastened as (
+    update xero_intent i set look_up_at = clock_timestamp()
+    from lifted l
+    where i.state = 'open' and i.organisation_id = l.organisation_id and i.outcome like 'look-up failed: %%'
+)
+update orders o
+set due_at = now(), hold = null, trigger = case when o.requested_revision is null then 'retry' else o.trigger end
+from waiting w
+where o.order_id = w.order_id
+
+-- name: let_one_try
+-- Where it is time for another try of something that Xero refuses, one of the orders that wait for it goes and finds out.
+-- It stays held until it has; no other is let go while it is on its way.
+with held as (
+    select p.organisation_id, r.tenant_id, r.scope, p.id as problem_id
+    from xero_refusal r
+    join problem p on p.organisation_id = r.organisation_id and p.code = r.code and p.subject = r.scope
+        and p.closed_at is null and (r.tenant_id = '' or p.tenant_id = r.tenant_id)
+    where r.lifted_at is null and r.retry_at <= clock_timestamp()
+),
+chosen as (
+    select distinct on (h.organisation_id, h.tenant_id, h.scope) o.order_id
+    from held h
+    join orders o on o.problem_id = h.problem_id and o.hold = 'connection' and o.due_at is null
+    join clinic_settings s on s.organisation_id = o.organisation_id and s.clinic_id = o.clinic_id
+    where s.synchronisation_enabled and (s.mode = 'auto' or o.requested_revision is not null or o.priority = 0)
+      and not exists (
+          select from held other
+          join orders on_its_way on on_its_way.problem_id = other.problem_id and on_its_way.due_at is not null
+          where (other.organisation_id, other.tenant_id, other.scope) = (h.organisation_id, h.tenant_id, h.scope)
+      )
+    order by h.organisation_id, h.tenant_id, h.scope, o.priority, o.order_id
+)
+update orders o set due_at = now()
+from (select order_id from orders join chosen using (order_id) order by order_id for update of orders) c
+where o.order_id = c.order_id
+
+-- name: hasten_look_ups
+-- Of calls whose look-up failed for want of access.
+update xero_intent set look_up_at = clock_timestamp()
+where organisation_id = %(organisation_id)s and state = 'open' and outcome like 'look-up failed: %%'
 
 -- name: notify
 select pg_notify('hearlink_due', '')

@@ -23,21 +23,22 @@ from consumer.results import (
     open_problem,
     record,
 )
-from consumer.sync.back_off import back_off_seconds
+from consumer.sync.back_off import LONGEST_PENDING_SECONDS, REFUSALS_MAX, back_off_seconds
 from consumer.sync.intents import OpenElement, OpenIntent, leave_in_doubt, load_open_intents, settle, step_of
 from consumer.sync.lease import Lease
-from consumer.sync.link import Link, LinkKind, LinkStatus
+from consumer.sync.link import LinkKind, LinkStatus
 from consumer.sync.link_store import known_as, order_of, save_links
 from consumer.sync.look_up import look_up, looked_up_by
-from consumer.sync.outcome import REMOVALS, link_after, shown_id
+from consumer.sync.outcome import REMOVALS, shown_id
 from consumer.sync.reconciliation import ROOM_SECONDS
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting
 from consumer.sync.step import Stage, Step
 from consumer.sync.stranger import other_contact_problem, stranger_problem
+from consumer.sync.verdict import OF_NEW_DOCUMENTS, Verdict, link_of
 from consumer.xero import (
+    AccessError,
     BudgetSpentError,
-    DisconnectedError,
     MaintenanceError,
     NotFoundError,
     NotSentError,
@@ -53,9 +54,7 @@ _FAILURES_PER_PASS = 2
 # By then it takes minutes, and whoever looks at the order wants to know why nothing happens.
 _TOLD_FROM = 4
 # What no waiting mends is told at once.
-_TOLD_AT_ONCE = (DisconnectedError, NotFoundError, RequestRefusedError)
-
-_OF_NEW_DOCUMENTS = frozenset({Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE})
+_TOLD_AT_ONCE = (AccessError, NotFoundError, RequestRefusedError)
 
 _QUERIES = load_queries(__file__, "recovery.sql")
 _log = structlog.get_logger()
@@ -66,12 +65,6 @@ class _Question(msgspec.Struct, frozen=True):
 
     element: OpenElement
     step: Step
-
-
-class _Verdict(msgspec.Struct, frozen=True):
-    element: OpenElement
-    step: Step
-    sighting: Sighting
 
 
 class _Sender(msgspec.Struct, frozen=True):
@@ -165,10 +158,10 @@ class _Recovery:
         told = {question.element.position for question in questions}
         self.unanswered = [element for element in self.unanswered if element.position not in told]
 
-    def _verdict(self, question: _Question, sighting: Sighting) -> _Verdict:
+    def _verdict(self, question: _Question, sighting: Sighting) -> Verdict:
         """Judge a new document also by what we knew of it before: the order may have had one of that number."""
         step = question.step
-        if step.stage in _OF_NEW_DOCUMENTS and sighting.xero_id is not None:
+        if step.stage in OF_NEW_DOCUMENTS and sighting.xero_id is not None:
             known = known_as(self._connection, self._lease.book, sighting.xero_id)
             if sighting.sight is Sight.GONE and LinkStatus.REMOVED in known.values():
                 # Voided by ourselves: it holds the number, and no more.
@@ -176,7 +169,7 @@ class _Recovery:
             elif sighting.sight in {Sight.DONE, Sight.TWICE} and known.keys() - {step.local_id}:
                 # Made as another one, with amounts that may be others too: the next plan brings it in step.
                 step = msgspec.structs.replace(step, content_hash="")
-        return _Verdict(question.element, step, sighting)
+        return Verdict(question.element, step, sighting)
 
     def _ask_one_by_one(self, questions: Sequence[_Question]) -> list[OpenElement]:
         """Ask anew after a refusal: of several it can't be told which one Xero minds. Return those that it does."""
@@ -203,11 +196,17 @@ class _Recovery:
                 failures, waits = 0, max(error.wait_seconds, ROOM_SECONDS)
             else:
                 failures, waits = self._count_failure()
+            is_refused = error.refused and failures >= REFUSALS_MAX and not isinstance(error, AccessError)
+            if is_refused:
+                # No outage. A person is asked, and whoever retries the order has it looked up at once.
+                waits = LONGEST_PENDING_SECONDS
             if isinstance(error, MaintenanceError):
                 waits = max(waits, error.wait_seconds)
             outcome = f"look-up failed: {type(error).__name__}"
             leave_in_doubt(self._connection, self._intent.intent_id, outcome, waits)
-            if failures >= _TOLD_FROM or isinstance(error, _TOLD_AT_ONCE):
+            if is_refused:
+                self._ask_a_person(error, elements)
+            elif failures >= _TOLD_FROM or isinstance(error, _TOLD_AT_ONCE):
                 self._tell_doubt(error, elements)
         _log.warning(
             "look_up_failed",
@@ -234,21 +233,38 @@ class _Recovery:
             _QUERIES["mark_told"], {"intent_id": self._intent.intent_id, "positions": positions}
         ).fetchall()
         untold = {row[0] for row in rows}
-        first = {element.sender_order_id: element for element in reversed(elements) if element.position in untold}
+        doubtful = [element for element in elements if element.position in untold]
+        first = {element.sender_order_id: element for element in reversed(doubtful)}
         senders = _lock_senders(self._connection, first)
         entries = []
-        because = f" {error}." if isinstance(error, DisconnectedError) else ""
+        because = ""
+        if isinstance(error, AccessError):
+            because = f" {self._services.catalogue.local(error.refusal.code, **error.refusal.values()).message}"
         for order_id, element in sorted(first.items()):
             problem = self._services.catalogue.local("in_doubt", order_id=order_id, xero_message=error.said)
-            sender = senders.get(order_id)
-            message = f"{problem.message}{because}"
-            entries.append(_entry(self._intent, self._lease.book, element, sender, message, problem))
+            entries.append(self._entry(element, senders.get(order_id), f"{problem.message}{because}", problem))
         record(self._connection, entries, self._services.encoder.log_entry)
 
-    def _settle(self, verdicts: Sequence[_Verdict]) -> None:
+    def _ask_a_person(self, error: XeroError, elements: Sequence[OpenElement]) -> None:
+        """Hold the orders: what became of the call nobody will know before something is mended."""
+        first = {element.sender_order_id: element for element in reversed(elements)}
+        senders = _lock_senders(self._connection, first)
+        problem = self._services.catalogue.local("look_up_refused", xero_message=error.said)
+        problem_id = open_problem(self._connection, self._intent.organisation_id, self._lease.book, problem)
+        held = self._connection.execute(
+            _QUERIES["hold_in_doubt"], {"order_ids": sorted(first), "problem_id": problem_id}
+        ).fetchall()
+        entries = [
+            self._entry(first[order_id], senders.get(order_id), problem.message, problem, problem_id=problem_id)
+            for (order_id,) in sorted(held)
+        ]
+        record(self._connection, entries, self._services.encoder.log_entry)
+        close_problems_without_orders(self._connection, [problem_id])
+
+    def _settle(self, verdicts: Sequence[Verdict]) -> None:
         connection, intent, tenant_id = self._connection, self._intent, self._lease.book
         certain = [verdict for verdict in verdicts if self._patience <= 0 or verdict.sighting.sight is Sight.DONE]
-        links = [_link(intent, tenant_id, verdict) for verdict in certain]
+        links = [link_of(intent, tenant_id, verdict) for verdict in certain]
         with connection.transaction():
             self._lease.fence(connection)
             senders = _lock_senders(connection, [verdict.element.sender_order_id for verdict in certain])
@@ -268,7 +284,7 @@ class _Recovery:
             undecided=len(verdicts) - len(certain),
         )
 
-    def _tell(self, certain: Sequence[_Verdict], senders: dict[str, _Sender]) -> None:
+    def _tell(self, certain: Sequence[Verdict], senders: dict[str, _Sender]) -> None:
         """Say what was found, and hold the orders that it is a problem of."""
         told, former = [], []
         for verdict in certain:
@@ -276,7 +292,7 @@ class _Recovery:
             message, problem = self._words(verdict)
             if message is None:
                 continue
-            entry = _entry(self._intent, self._lease.book, verdict.element, sender, message, problem)
+            entry = self._entry(verdict.element, sender, message, problem)
             entry = msgspec.structs.replace(entry, xero_id=shown_id(verdict.step, verdict.sighting.xero_id))
             if problem is not None and sender is not None and _is_as_sent(sender, verdict.element):
                 problem_id = open_problem(self._connection, entry.organisation_id, self._lease.book, problem)
@@ -288,7 +304,38 @@ class _Recovery:
         # What the orders failed for before is not what holds them now.
         close_problems_without_orders(self._connection, former)
 
-    def _words(self, verdict: _Verdict) -> tuple[str | None, Problem | None]:
+    def _entry(
+        self,
+        element: OpenElement,
+        sender: _Sender | None,
+        message: str,
+        problem: Problem | None,
+        *,
+        problem_id: int | None = None,
+    ) -> LogEntry:
+        return LogEntry(
+            organisation_id=self._intent.organisation_id,
+            clinic_id="" if sender is None else sender.clinic_id,
+            order_id=element.sender_order_id,
+            tenant_id=self._lease.book,
+            operation=element.operation,
+            outcome=Outcome.SUCCEEDED if problem is None else Outcome.FAILED,
+            message=message,
+            problem=None if problem is None else problem.code,
+            problem_class=None if problem is None else problem.problem_class.value,
+            problem_id=problem_id,
+            fix=None if problem is None else problem.fix,
+            xero_message=None if problem is None else problem.xero_message,
+            trigger=Trigger.RETRY,
+            actor=None if sender is None else sender.actor,
+            attempt=1 if sender is None else sender.attempts,
+            invoice_number=None if sender is None else sender.invoice_number,
+            local_id=element.local_id,
+            revision=element.revision,
+            intent_id=self._intent.intent_id,
+        )
+
+    def _words(self, verdict: Verdict) -> tuple[str | None, Problem | None]:
         """Return what to say of what the look-up found; nothing is told of what simply goes out again."""
         element, sighting = verdict.element, verdict.sighting
         catalogue = self._services.catalogue
@@ -325,64 +372,10 @@ class _Recovery:
 
 def _concerns_all(error: XeroError) -> bool:
     """Whether the tenant's other look-ups would fail as this one did."""
-    if isinstance(error, DisconnectedError):
+    if isinstance(error, AccessError):
         # Too few rights are too few for one kind of document.
-        return error.tenant_only
+        return error.refusal.concerns_all
     return isinstance(error, NotSentError | RateLimitedError | MaintenanceError)
-
-
-def _link(intent: OpenIntent, tenant_id: str, verdict: _Verdict) -> Link | None:
-    sighting = verdict.sighting
-    # Voided meanwhile by people: remembered too, or nothing but the clash of numbers kept us from making it again.
-    is_gone = sighting.sight is Sight.GONE and verdict.step.stage in _OF_NEW_DOCUMENTS
-    if sighting.sight not in {Sight.DONE, Sight.OTHERWISE, Sight.TWICE} and not is_gone:
-        return None
-    # Of two the first counts as ours, so that no third is made; a person sees to the other.
-    if sighting.sight is Sight.OTHERWISE:
-        if verdict.step.stage not in {Stage.INVOICE_UPDATE, Stage.CREDIT_NOTE_UPDATE}:
-            return None
-        # Not carried out: what Xero holds is the old content, which no hash of ours stands for any more.
-        verdict = _Verdict(verdict.element, msgspec.structs.replace(verdict.step, content_hash=""), sighting)
-    link = link_after(
-        verdict.step,
-        tenant_id=tenant_id,
-        organisation_id=intent.organisation_id,
-        xero_id=sighting.xero_id,
-        document=sighting.document,
-    )
-    if verdict.step.stage is Stage.CREDIT_NOTE_UPDATE and sighting.sight is Sight.OTHERWISE:
-        return msgspec.structs.replace(link, detail={**link.detail, "order": ""})
-    return link
-
-
-def _entry(
-    intent: OpenIntent,
-    tenant_id: str,
-    element: OpenElement,
-    sender: _Sender | None,
-    message: str,
-    problem: Problem | None,
-) -> LogEntry:
-    return LogEntry(
-        organisation_id=intent.organisation_id,
-        clinic_id="" if sender is None else sender.clinic_id,
-        order_id=element.sender_order_id,
-        tenant_id=tenant_id,
-        operation=element.operation,
-        outcome=Outcome.SUCCEEDED if problem is None else Outcome.FAILED,
-        message=message,
-        problem=None if problem is None else problem.code,
-        problem_class=None if problem is None else problem.problem_class.value,
-        fix=None if problem is None else problem.fix,
-        xero_message=None if problem is None else problem.xero_message,
-        trigger=Trigger.RETRY,
-        actor=None if sender is None else sender.actor,
-        attempt=1 if sender is None else sender.attempts,
-        invoice_number=None if sender is None else sender.invoice_number,
-        local_id=element.local_id,
-        revision=element.revision,
-        intent_id=intent.intent_id,
-    )
 
 
 def _lock_senders(connection: Connection[Any], order_ids: Iterable[str]) -> dict[str, _Sender]:

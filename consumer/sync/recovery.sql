@@ -11,15 +11,25 @@ for update
 update orders set hold = 'problem', problem_id = %(problem_id)s, due_at = null, requested_revision = null
 where order_id = %(order_id)s
 
+-- name: hold_in_doubt
+-- Those that wait for the look-up; what became of others meanwhile is another matter.
+update orders o set hold = 'problem', problem_id = %(problem_id)s, due_at = null
+from (select order_id from orders where order_id = any(%(order_ids)s::text[]) order by order_id for update) w
+where o.order_id = w.order_id and o.hold = 'in_doubt'
+returning o.order_id
+
 -- name: wake
 -- Those whose fate is known may go on. Not only whoever sent the call: others waited for the contact of a patient that
 -- was theirs then and may be no more. The condition is that of a claim, so that nobody is woken to be held again.
 with waiting as (
     select o.order_id
     from clinic c
-    join orders o on o.organisation_id = c.organisation_id and o.clinic_id = c.clinic_id and o.hold = 'in_doubt'
+    join orders o on o.organisation_id = c.organisation_id and o.clinic_id = c.clinic_id
+        and o.hold in ('in_doubt', 'problem')
+    left join problem p on p.id = o.problem_id
     left join clinic_settings s on s.organisation_id = c.organisation_id and s.clinic_id = c.clinic_id
     where c.organisation_id = %(organisation_id)s
+      and (o.hold = 'in_doubt' or p.code = 'look_up_refused')
       and not exists (
           select from unsettled u
           where u.order_id = o.order_id

@@ -95,6 +95,10 @@ class Refusals:
             return
         except XeroError as error:
             for refusal in doubtful:
+                if error.refused:
+                    # What Xero said of the change stands, then: the look-up could only have told that it was made.
+                    self._fail(refusal, refusal.problem, intent_id)
+                    continue
                 problem = self._services.catalogue.local(
                     "in_doubt", order_id=refusal.jobs[0].row.order_id, xero_message=error.said
                 )

@@ -8,22 +8,33 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from consumer.database import load_queries
-from consumer.xero import TenantClient, XeroClient, XeroError, describe_tenant
+from consumer.xero import AccessCode, Refusal, TenantClient, XeroClient, XeroError, describe_tenant, load_access
 
 _QUERIES = load_queries(__file__, "queue.sql")
 _log = structlog.get_logger()
 
 
 class TenantFacts(msgspec.Struct, frozen=True):
-    """Whether Xero lets us into the tenant, the currency of its books (None = not known yet), all tenants' names.
+    """The currency of the tenant's books (None = not known yet), all tenants' names, and what Xero refuses there.
 
-    `unknown`: the connection lives, and the tenant was never among those that it lists.
+    `known`: the tenant is one that the connection listed once. `unknown`: the connection lives, and it never was.
     """
 
-    connected: bool = False
+    known: bool = False
     unknown: bool = False
     base_currency: str | None = None
     tenant_names: dict[str, str] = {}
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def locked_out(self) -> Refusal | None:
+        """What keeps every order from Xero; None where some may go. Without the books' currency no invoice does."""
+        if not self.known:
+            return Refusal(AccessCode.DISCONNECTED)
+        for refusal in self.refusals:
+            if refusal.concerns_all or (self.base_currency is None and refusal.keeps_from("GET", "Organisation")):
+                return refusal
+        return None
 
 
 def load_tenant_facts(
@@ -35,7 +46,7 @@ def load_tenant_facts(
         psycopg.Error: the database.
     """
     facts = _load(connection, organisation_id, tenant_id)
-    if tenant_id is None or not facts.connected or facts.base_currency is not None:
+    if tenant_id is None or facts.locked_out is not None or facts.base_currency is not None:
         return facts
     try:
         describe_tenant(connection, TenantClient(client, organisation_id, tenant_id), organisation_id, tenant_id)
@@ -48,4 +59,14 @@ def load_tenant_facts(
 def _load(connection: Connection[Any], organisation_id: str, tenant_id: str | None) -> TenantFacts:
     parameters = {"organisation_id": organisation_id, "tenant_id": tenant_id}
     with connection.cursor(row_factory=class_row(TenantFacts)) as cursor:
-        return cursor.execute(_QUERIES["tenant_facts"], parameters).fetchone() or TenantFacts()
+        facts = cursor.execute(_QUERIES["tenant_facts"], parameters).fetchone() or TenantFacts()
+    return msgspec.structs.replace(facts, refusals=load_refusals(connection, organisation_id, tenant_id))
+
+
+def load_refusals(connection: Connection[Any], organisation_id: str, tenant_id: str | None) -> tuple[Refusal, ...]:
+    """Return what Xero refuses in a tenant and is not worth another try yet."""
+    return tuple(
+        obstacle.refusal
+        for obstacle in load_access(connection, organisation_id)
+        if obstacle.stands and obstacle.tenant_id in {"", tenant_id}
+    )

@@ -17,6 +17,7 @@ from consumer.database import crash_point, load_queries
 from consumer.results import NOT_FOUND, Outcome
 from consumer.settings import ClinicSettings, load_clinic_settings
 from consumer.sync import exchange
+from consumer.sync.access import Access
 from consumer.sync.admission import Admission
 from consumer.sync.back_off import ALONE_FROM
 from consumer.sync.batching import Assignment, cut_into_calls, fits_a_call, next_assignments
@@ -38,8 +39,8 @@ from consumer.sync.services import Services
 from consumer.sync.step import Step
 from consumer.sync.tenant_facts import load_tenant_facts
 from consumer.xero import (
+    AccessError,
     BudgetSpentError,
-    DisconnectedError,
     Grant,
     MaintenanceError,
     NotFoundError,
@@ -82,6 +83,7 @@ class TenantPass:
         self._minutes = Minutes(connection, lease, organisation_id, services)
         self._conclusions = Conclusions(services, self._minutes, self._tenant_id)
         self._preparation = Preparation(services, self._minutes, organisation_id, lease.book)
+        self._access = Access(self._conclusions, ())
         self._jobs: list[Job] = []
         # Set when nothing more can be sent in this pass: how the jobs that are left end.
         self._stop: Ending | None = None
@@ -94,7 +96,8 @@ class TenantPass:
             psycopg.Error: the database.
         """
         facts = load_tenant_facts(self._connection, self._services.client, self._organisation_id, self._tenant_id)
-        if self._tenant_id is not None and facts.connected:
+        self._access = Access(self._conclusions, facts.refusals)
+        if self._tenant_id is not None and facts.locked_out is None:
             recover(self._connection, self._lease, self._organisation_id, self._services, self._stopping)
         self._claim()
         admission = Admission(self._services, self._minutes, self._conclusions, self._tenant_id, facts)
@@ -175,6 +178,9 @@ class TenantPass:
             if self._stopping():
                 self._stop = Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
                 return
+            if self._access.holds(batch):
+                self._write()
+                continue
             # An order's later steps wait for its earlier ones, also within a stage of single calls.
             ready = self._prepare([entry for entry in batch if any(job.awaits(entry[0]) for job in entry[1])])
             grant = self._grant(urgent=any(job.urgent for job in _jobs_of(ready))) if ready else None
@@ -327,16 +333,15 @@ class TenantPass:
             detail=error.for_log,
         )
         if error.wrote:
-            self._lost(intent, jobs, costs_attempt=not isinstance(error, MaintenanceError))
+            self._lost(intent, jobs, error)
             return
         self._settle_failed(jobs, batch, error)
         self._write(lambda connection: settle(connection, intent.intent_id, range(len(batch)), type(error).__name__))
 
-    def _lost(self, intent: Intent, jobs: list[Job], *, costs_attempt: bool) -> None:
+    def _lost(self, intent: Intent, jobs: list[Job], error: XeroError) -> None:
         """Leave the intent open: nothing goes out for these orders before Xero was looked up."""
         for job in jobs:
-            ending = Ending(hold=Hold.IN_DOUBT, free_attempt=not costs_attempt, keep_problem=True)
-            self._conclusions.finish(job, ending)
+            self._conclusions.leave_in_doubt(job, error)
         # Others of the same patients wait as well: their contact is in doubt.
         pause_seconds = self._services.patience.pause_seconds
         self._stop = Ending(wait_seconds=pause_seconds, free_attempt=True, keep_problem=True)
@@ -345,17 +350,14 @@ class TenantPass:
     def _settle_failed(self, jobs: list[Job], batch: list[Assignment], error: XeroError) -> None:
         if isinstance(error, RateLimitedError | BudgetSpentError | MaintenanceError):
             self._stop = Ending(hold=Hold.LIMIT, wait_seconds=error.wait_seconds, free_attempt=True, keep_problem=True)
-        elif isinstance(error, DisconnectedError):
-            for job in self._jobs:
-                if job.ending is None:
-                    self._conclusions.disconnected(job)
-            self._stop = Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
+        elif isinstance(error, AccessError):
+            self._stop = self._access.refuse(error.refusal, jobs, self._jobs)
         elif isinstance(error, RequestRefusedError | NotFoundError) and batch:
             self._refused_as_a_whole(jobs, batch, error)
         else:
             problem = self._services.catalogue.local("xero_unreachable", xero_message=error.said)
             for job in jobs:
-                self._conclusions.try_again(job, problem)
+                self._conclusions.try_again(job, problem, error)
             pause_seconds = self._services.patience.pause_seconds
             self._stop = Ending(wait_seconds=pause_seconds, free_attempt=True, keep_problem=True)
 

@@ -1,10 +1,13 @@
 """Xero: HTTP client, tokens, call budget, payload types, error parsing. Knows nothing of orders.
 
 `errors` says what each failure asks of the caller; `client` calls, `tenant` names the calls, `answer` reads them;
-`budget` grants; `tokens`, `identity`, `authorisation` and `callback` get and keep the access; `description` reads
-what a tenant offers; `payloads` holds Xero's limits and words.
+`access` reads what they say of our access, and `access_store` keeps it: the one state that everybody reads; `budget`
+grants; `tokens`, `identity`, `authorisation` and `callback` get and keep the access; `description` reads what a tenant
+offers; `payloads` holds Xero's limits and words.
 """
 
+from consumer.xero.access import AccessCode, Refusal
+from consumer.xero.access_store import Obstacle, load_access, try_app_again
 from consumer.xero.answer import ElementResult, XeroAnswer
 from consumer.xero.authorisation import (
     Authorisation,
@@ -19,6 +22,8 @@ from consumer.xero.callback import AuthorisationDeniedError, AuthorisationTimeou
 from consumer.xero.client import CallRecord, TokenSource, XeroClient
 from consumer.xero.description import describe_tenant
 from consumer.xero.errors import (
+    AccessError,
+    AccessRefusedError,
     AnswerLostError,
     AppRefusedError,
     BudgetSpentError,
@@ -28,7 +33,6 @@ from consumer.xero.errors import (
     NotSentError,
     RateLimitedError,
     RequestRefusedError,
-    UnauthorisedError,
     XeroError,
 )
 from consumer.xero.identity import IdentityClient, InvalidGrantError
@@ -38,6 +42,9 @@ from consumer.xero.tokens import AccessToken, ConnectionSource, TokenCipher, Tok
 from consumer.xero.transport import Transport
 
 __all__ = [
+    "AccessCode",
+    "AccessError",
+    "AccessRefusedError",
     "AccessToken",
     "AnswerLostError",
     "AppRefusedError",
@@ -61,8 +68,10 @@ __all__ = [
     "NotFoundError",
     "NotSentError",
     "Observation",
+    "Obstacle",
     "PendingConnection",
     "RateLimitedError",
+    "Refusal",
     "RequestRefusedError",
     "Tenant",
     "TenantClient",
@@ -71,7 +80,6 @@ __all__ = [
     "TokenSource",
     "Tokens",
     "Transport",
-    "UnauthorisedError",
     "Wait",
     "XeroAnswer",
     "XeroClient",
@@ -80,7 +88,9 @@ __all__ = [
     "authorisation_request",
     "batches",
     "describe_tenant",
+    "load_access",
     "read_amount",
     "read_date",
     "read_instant",
+    "try_app_again",
 ]

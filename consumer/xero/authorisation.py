@@ -15,6 +15,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from consumer.database import load_queries
+from consumer.xero import access_store
 from consumer.xero.errors import AnswerLostError
 from consumer.xero.identity import IdentityClient, TokenSet
 from consumer.xero.tokens import TokenCipher
@@ -147,6 +148,7 @@ class Authorisation:
                     "actor": actor,
                 },
             )
+            access_store.forget(connection, organisation_id)
             _store_tenants(connection, organisation_id, pending.tenants)
             detail = {
                 "tenants": [tenant.tenant_id for tenant in pending.tenants],

@@ -13,10 +13,13 @@ import psycopg
 import structlog
 
 from consumer.database import is_outage
+from consumer.xero import access_store
+from consumer.xero.access import AccessCode, needed_scope, read_refusal, standing_in_the_way
 from consumer.xero.answer import XeroAnswer, read_document
 from consumer.xero.budget import Budget, Grant, Wait, read_observation, read_retry_after
 from consumer.xero.error_body import read_error
 from consumer.xero.errors import (
+    AccessRefusedError,
     AnswerLostError,
     BudgetSpentError,
     DisconnectedError,
@@ -24,7 +27,6 @@ from consumer.xero.errors import (
     NotFoundError,
     RateLimitedError,
     RequestRefusedError,
-    UnauthorisedError,
     XeroError,
 )
 from consumer.xero.payloads import BATCH_BYTES, IDEMPOTENCY_KEY_CHARACTERS, encode_body
@@ -41,6 +43,8 @@ DEFAULT_WAIT_SECONDS = 60.0
 _SHOWN_BYTES = 500
 # Whatever the answer's form and status: a request of that key is, or was, under way.
 _KEY_CONFLICT = re.compile(r"\bidempotency[\s_-]?key\b", re.IGNORECASE)
+# What it looks like as well when the tenant is ours no more, which the list of connections tells.
+_UNCERTAIN = frozenset({AccessCode.UNEXPLAINED, AccessCode.PERMISSION_MISSING})
 _log = structlog.get_logger()
 
 
@@ -55,9 +59,6 @@ class TokenSource(Protocol):
 
     def take_tenant_out(self, organisation_id: str, tenant_id: str) -> None:
         """Note that the tenant is gone."""
-
-    def disconnect(self, token: AccessToken, reason: str) -> None:
-        """Note that the connection is of no use as it is."""
 
 
 class CallRecord(NamedTuple):
@@ -122,33 +123,43 @@ class XeroClient:
             raise ValueError(f"An Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARACTERS} characters.")
         request = _Request(tenant_id, method, path, params, content, idempotency_key)
         deadline = monotonic() + self._budget.call_seconds if grant is None else grant.deadline
-        token = self._token(organisation_id, tenant_id, grant)
+        scope = needed_scope(method, path)
+        token = self._token(organisation_id, tenant_id, scope, grant)
         grant = grant or self._grant(tenant_id, urgent=urgent)
         answer, wait_seconds = self._send(request, token, grant, deadline)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             token = self._tokens.replace(token)
             answer, wait_seconds = self._send(request, token, self._grant(tenant_id, urgent=urgent), deadline)
         try:
-            return _judge(answer, wait_seconds)
-        except DisconnectedError as error:
-            if error.tenant_only:
+            read = _judge(answer, wait_seconds, scope)
+        except AccessRefusedError as error:
+            if error.refusal.code in _UNCERTAIN and not self._still_listed(token, tenant_id):
                 self._tokens.take_tenant_out(organisation_id, tenant_id)
-            elif error.lacks_consent:
-                self._tokens.disconnect(token, error.reason)
+                raise DisconnectedError("Xero no longer lists the tenant", error.messages, tenant_only=True) from None
+            with self._connections() as connection:
+                access_store.note(
+                    connection, organisation_id, tenant_id, error.refusal, connected_at=token.connected_at
+                )
             raise
-        except UnauthorisedError:
-            if self._still_listed(token, tenant_id):
-                raise
+        except DisconnectedError:
             self._tokens.take_tenant_out(organisation_id, tenant_id)
-            raise DisconnectedError("Xero no longer lists the tenant", tenant_only=True) from None
+            raise
+        if token.has_refusals:
+            with self._connections() as connection:
+                access_store.lift(connection, organisation_id, tenant_id, standing_in_the_way(scope))
+        return read
 
-    def _token(self, organisation_id: str, tenant_id: str, grant: Grant | None) -> AccessToken:
+    def _token(self, organisation_id: str, tenant_id: str, scope: str, grant: Grant | None) -> AccessToken:
         try:
-            return self._tokens.access_token(organisation_id, tenant_id)
+            token = self._tokens.access_token(organisation_id, tenant_id)
+            if token.has_refusals:
+                with self._connections() as connection:
+                    access_store.take_turn(connection, organisation_id, tenant_id, standing_in_the_way(scope))
         except (XeroError, TokenKeyError):
             if grant is not None:
                 self._settle(grant, self._budget.release, grant)
             raise
+        return token
 
     def _grant(self, tenant_id: str, *, urgent: bool) -> Grant:
         with self._connections() as connection:
@@ -231,7 +242,7 @@ class _Request(NamedTuple):
         return headers
 
 
-def _judge(answer: HttpAnswer, wait_seconds: float | None) -> XeroAnswer:
+def _judge(answer: HttpAnswer, wait_seconds: float | None, scope: str) -> XeroAnswer:
     """Return the document of a 2xx answer, raise the error of any other."""
     status = answer.status
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
@@ -245,22 +256,19 @@ def _judge(answer: HttpAnswer, wait_seconds: float | None) -> XeroAnswer:
     error = read_error(answer.body)
     messages = list(error.messages)
     if _is_doubtful(status):
-        raise AnswerLostError(f"Xero answered {status}; whether it carried the request out is unknown.", messages)
+        raise AnswerLostError(
+            f"Xero answered {status}; whether it carried the request out is unknown.", messages, status=status
+        )
     if any(_KEY_CONFLICT.search(message) for message in messages):
         raise AnswerLostError(f"Xero answered {status}: it knows the call's key from another request.", messages)
     said = " / ".join(messages) or "no reason given"
+    refusal = read_refusal(status, answer.headers.get("WWW-Authenticate", ""), messages, scope=scope)
+    if refusal is not None and refusal.code is AccessCode.DISCONNECTED:
+        raise DisconnectedError("Xero no longer lets us into the tenant", messages, tenant_only=True)
+    if refusal is not None:
+        raise AccessRefusedError(refusal)
     if status == HTTPStatus.NOT_FOUND:
         raise NotFoundError(f"Xero doesn't know it: deleted there, or of another tenant ({said}).", messages)
-    if status == HTTPStatus.UNAUTHORIZED:
-        if "insufficient_scope" in answer.headers.get("WWW-Authenticate", "").lower():
-            raise DisconnectedError(
-                "Xero was connected with too few rights: connect again and accept all of them",
-                messages,
-                lacks_consent=True,
-            )
-        raise UnauthorisedError(f"Xero refused a fresh token: {said}", messages)
-    if status == HTTPStatus.FORBIDDEN:
-        raise _forbidden(messages)
     raise RequestRefusedError(status, error.kind, messages)
 
 
@@ -292,19 +300,3 @@ def _raise_maintenance(answer: HttpAnswer) -> None:
         if known in text.lower():
             wait_seconds = read_retry_after(answer.headers.get("Retry-After")) or seconds
             raise MaintenanceError(text.splitlines()[0], wait_seconds)
-
-
-def _forbidden(messages: list[str]) -> DisconnectedError | UnauthorisedError:
-    said = " / ".join(messages)
-    normalised = said.lower().replace(" ", "").replace("_", "")
-    if "authenticationunsuccessful" in normalised:
-        return DisconnectedError("Xero no longer lets us into the tenant", messages, tenant_only=True)
-    if not said:
-        return UnauthorisedError("Xero forbids the call and doesn't say why.")
-    if "insufficientscope" in normalised or "scope" in normalised:
-        return DisconnectedError(
-            f"Xero was connected with too few rights: connect again and accept all ({said})",
-            messages,
-            lacks_consent=True,
-        )
-    return DisconnectedError(f"Xero forbids it to the user who connected: {said}", messages)

@@ -13,6 +13,8 @@ from consumer.xero.transport import HttpAnswer, Transport
 # Shorter than a transaction may lie idle: a refresh happens with the connection's row locked.
 IDENTITY_SECONDS = 10.0
 ACCESS_TOKEN_SECONDS = 1800
+# A 4xx is about us, and waiting doesn't mend it; a limit is the one that asks for patience.
+_ABOUT_US = frozenset(range(400, 500)) - {HTTPStatus.TOO_MANY_REQUESTS}
 
 
 class InvalidGrantError(XeroError):
@@ -49,7 +51,7 @@ class IdentityClient:
         Raises:
             InvalidGrantError: it is used up, expired or revoked.
             NotSentError: Xero gave no usable answer; nothing that was to follow has been sent. Retry.
-            AppRefusedError: the app's id or secret is wrong.
+            AppRefusedError: the app's id, secret or scopes are wrong.
         """
         return self._trade({"grant_type": "refresh_token", "refresh_token": refresh_token})
 
@@ -85,15 +87,15 @@ class IdentityClient:
 
     @staticmethod
     def _refuse(answer: HttpAnswer, document: dict[str, Any]) -> None:
-        if answer.status not in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        if answer.status not in _ABOUT_US:
             wait = read_retry_after(answer.headers.get("Retry-After"))
             hint = "" if wait is None else f" It asks for {wait:.0f} s of patience."
             raise NotSentError(f"Xero's token endpoint answered {answer.status}.{hint}")
         error = document.get("error")
         if error == "invalid_grant":
-            raise InvalidGrantError("Xero no longer accepts the authorisation (invalid_grant).")
-        if isinstance(error, str):
-            raise AppRefusedError(error, error_messages(document))
+            raise InvalidGrantError("Xero no longer accepts the authorisation (invalid_grant).", ["invalid_grant"])
+        messages = error_messages({key: value for key, value in document.items() if key != "error"})
+        raise AppRefusedError(error if isinstance(error, str) else "", messages, status=answer.status)
 
 
 def _document(answer: HttpAnswer) -> dict[str, Any]:

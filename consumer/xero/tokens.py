@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -10,7 +11,9 @@ from psycopg import Connection, errors
 from psycopg.rows import TupleRow, dict_row
 
 from consumer.database import crash_point, load_queries
-from consumer.xero.errors import DisconnectedError, NotSentError
+from consumer.xero import access_store
+from consumer.xero.access import read_app_refusal
+from consumer.xero.errors import AccessRefusedError, AppRefusedError, DisconnectedError, NotSentError
 from consumer.xero.identity import IdentityClient, InvalidGrantError, TokenSet
 
 # Where a thread borrows a connection (autocommit, outside a transaction) for a moment: a pool's `connection` method,
@@ -65,14 +68,27 @@ class TokenCipher:
 
 
 class AccessToken:
-    """An access token in use, with the generation of the connection that it belongs to. Doesn't show its value."""
+    """An access token in use, with the generation of the connection that it belongs to. Doesn't show its value.
 
-    __slots__ = ("generation", "organisation_id", "value")
+    `connected_at`: when somebody made that connection. `has_refusals`: something is refused to it, see `access_store`.
+    """
 
-    def __init__(self, value: str, *, organisation_id: str, generation: int) -> None:
+    __slots__ = ("connected_at", "generation", "has_refusals", "organisation_id", "value")
+
+    def __init__(
+        self,
+        value: str,
+        *,
+        organisation_id: str,
+        generation: int,
+        connected_at: datetime | None = None,
+        has_refusals: bool = False,
+    ) -> None:
         self.value = value
         self.organisation_id = organisation_id
         self.generation = generation
+        self.connected_at = connected_at
+        self.has_refusals = has_refusals
 
     def __repr__(self) -> str:
         return f"AccessToken(organisation_id={self.organisation_id!r}, generation={self.generation})"
@@ -100,7 +116,7 @@ class Tokens:
         Raises:
             DisconnectedError: the organisation, or `tenant_id` of it, is not connected; Xero was not asked.
             NotSentError: the refresh failed for now.
-            AppRefusedError: the app's id or secret is wrong.
+            AccessRefusedError: the app's id, secret or scopes are wrong.
             TokenKeyError: no key opens the stored token.
             psycopg.Error: the database.
         """
@@ -133,11 +149,6 @@ class Tokens:
         if changed:
             _log.warning("xero_tenant_disconnected", organisation_id=organisation_id, tenant_id=tenant_id)
 
-    def disconnect(self, token: AccessToken, reason: str) -> None:
-        """Note that Xero refuses what `token` may do, until someone connects again; nothing, if somebody just did."""
-        with self._connections() as connection:
-            self._disconnect(connection, token.organisation_id, token.generation, reason)
-
     def rotate(self) -> int:
         """Re-encrypt all stored tokens with the first key; return how many connections that were."""
         with self._connections() as connection, connection.transaction():
@@ -169,11 +180,17 @@ class Tokens:
                     )
                     if row["generation"] != stale_generation and row["fresh"] and row["access_token"] is not None:
                         return self._token(organisation_id, row)
+                    if row["has_refusals"]:
+                        access_store.take_turn(connection, organisation_id, "", [""])
                     return self._refresh(connection, organisation_id, row)
             except InvalidGrantError as error:
                 reason = "Xero no longer accepts the authorisation: it was revoked, or not used for 60 days"
                 self._disconnect(connection, organisation_id, row["generation"], reason)
-                raise DisconnectedError(reason) from error
+                raise DisconnectedError(reason, error.messages) from error
+            except AppRefusedError as error:
+                refusal = read_app_refusal(error.code, error.messages)
+                access_store.note(connection, organisation_id, "", refusal, connected_at=row["connected_at"])
+                raise AccessRefusedError(refusal) from error
             except errors.LockNotAvailable as error:
                 raise NotSentError("Another worker is still refreshing the token.") from error
 
@@ -183,8 +200,10 @@ class Tokens:
         fresh = self._identity.refresh(self._cipher.decrypt(row["refresh_token"]))
         crash_point("tokens.after_refresh")
         generation = self._save(connection, organisation_id, fresh)
+        if row["has_refusals"]:
+            access_store.lift_app(connection, organisation_id)
         _log.info("xero_token_refreshed", organisation_id=organisation_id, generation=generation)
-        return AccessToken(fresh.access_token, organisation_id=organisation_id, generation=generation)
+        return self._in_use(fresh.access_token, organisation_id, row | {"generation": generation})
 
     def _save(self, connection: Connection[TupleRow], organisation_id: str, fresh: TokenSet) -> int:
         row = connection.execute(
@@ -210,10 +229,16 @@ class Tokens:
             _log.error("xero_disconnected", organisation_id=organisation_id, reason=reason)
 
     def _token(self, organisation_id: str, row: dict[str, Any]) -> AccessToken:
+        return self._in_use(self._cipher.decrypt(row["access_token"]), organisation_id, row)
+
+    @staticmethod
+    def _in_use(value: str, organisation_id: str, row: dict[str, Any]) -> AccessToken:
         return AccessToken(
-            self._cipher.decrypt(row["access_token"]),
+            value,
             organisation_id=organisation_id,
             generation=row["generation"],
+            connected_at=row["connected_at"],
+            has_refusals=row["has_refusals"],
         )
 
 

@@ -8,6 +8,13 @@ select
     ) as fresh,
     connection.disconnected_reason,
     connection.generation,
+    connection.connected_at,
+    -- Whether it is worth asking what exactly.
+    exists (
+        select from xero_refusal r
+        where r.organisation_id = connection.organisation_id and r.lifted_at is null
+          and r.tenant_id in ('', %(tenant_id)s)
+    ) as has_refusals,
     -- Null = never listed: Xero decides. False = taken out of the connection.
     tenant.connected as tenant_connected
 from xero_connection as connection
@@ -24,7 +31,12 @@ select
         make_interval(secs => %(margin_seconds)s), (access_expires_at - refreshed_at) / 4
     ) as fresh,
     disconnected_reason,
-    generation
+    generation,
+    connected_at,
+    exists (
+        select from xero_refusal r
+        where r.organisation_id = xero_connection.organisation_id and r.lifted_at is null
+    ) as has_refusals
 from xero_connection
 where organisation_id = %(organisation_id)s
 for update;

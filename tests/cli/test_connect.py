@@ -2,6 +2,7 @@
 
 import pytest
 
+from consumer.database import connect
 from tests.cli.service import Service
 
 pytestmark = pytest.mark.timeout(180)
@@ -51,5 +52,29 @@ def test_orders_wait_for_the_connection_and_go_once_it_is_back(service: Service)
         assert answer.code == 0, answer.err
         assert "1 orders that waited" in answer.out
         assert service.wait_until_quiet()["failed"] == 0
+        assert len(service.simulator.control.ledger(tenant_id)["Invoices"]) == 1
+        assert running.stop() == 0
+
+
+def test_a_role_that_is_too_low_is_told_and_ends_once_it_is_mended_in_xero(service: Service) -> None:
+    tenant_id = service.set_up()
+    service.simulator.control.set_role(tenant_id, "read_only")
+    with service.start() as running:
+        running.wait_for("partitions_assigned")
+        service.send_invoice("order-1")
+        found = service.wait_for_status(lambda status: status["waiting_for"].get("connection") == 1)
+        assert [(entry["code"], entry["tenant_id"]) for entry in found["access"]] == [("permission_missing", tenant_id)]
+        assert found["connections"][0]["state"] == "connected"
+        shown = service.expect("status").out
+        assert "does not have enough rights there" in shown
+        assert "permission missing" in shown
+        assert "does not have enough rights there" in service.expect("plan", "order-1").out
+        assert "permission_missing" in service.run("settings", "check", "--organisation", "org-1").out
+
+        service.simulator.control.set_role(tenant_id, "standard")
+        # It would be tried again within the minute.
+        with connect(service.environment["DATABASE_URL"], name="test") as connection:
+            connection.execute("update xero_refusal set retry_at = now()")
+        assert service.wait_until_quiet()["access"] == []
         assert len(service.simulator.control.ledger(tenant_id)["Invoices"]) == 1
         assert running.stop() == 0

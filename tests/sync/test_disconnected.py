@@ -1,5 +1,6 @@
 """Xero lets nobody in: said once an order, nothing lost, and all of it goes after the reconnect."""
 
+from tests.sync.access import let_access_be_tried, token_calls
 from tests.sync.books import Books
 
 
@@ -79,22 +80,19 @@ def test_a_wrong_secret_of_our_app_is_no_orders_fault(books: Books) -> None:
     books.connection.execute("update xero_connection set access_expires_at = now()")
     books.save_invoice()
     books.push()
-    assert books.order()["hold"] == "retry"
-    assert books.log()[-1]["xero_message"] == "invalid_client"
-    control.register_app(app, books.simulator.client_secret)
+    try:
+        assert books.order()["hold"] == "connection"
+        told = books.failure()
+        assert (told["problem"], told["problem_class"], told["xero_message"]) == (
+            "app_refused",
+            "settings",
+            "invalid_client",
+        )
+        books.push()
+        assert token_calls(books) == 1, "nobody asks again before it is time"
+    finally:
+        control.register_app(app, books.simulator.client_secret)
+    let_access_be_tried(books)
     books.settle()
     assert books.invoice()["Status"] == "AUTHORISED"
     assert books.open_problems() == []
-
-
-def test_too_few_rights_are_a_lost_connection(books: Books) -> None:
-    books.save_invoice()
-    books.settle()
-    books.connect(scopes=["offline_access", "accounting.contacts", "accounting.invoices", "accounting.settings.read"])
-    books.forget_calls()
-    for number in range(5):
-        books.save_payment(payment_id=f"pay-{number}", amount="1.0000")
-        books.push()
-    assert books.connection.execute("select state from xero_connection").fetchone() == ("disconnected",)
-    assert len(books.calls()) <= 2
-    assert (books.failure()["problem"], books.order()["hold"]) == ("xero_disconnected", "connection")

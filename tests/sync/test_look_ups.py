@@ -85,13 +85,31 @@ class TestWaiting:
             books.push()
         row = books.failures()[0]
         assert row["problem"] == "in_doubt"
-        assert "too few rights" in row["message"]
+        assert "fewer rights than HearLink needs" in row["message"]
         assert row["xero_message"] == "AuthorizationUnsuccessful"
         # Xero lets nobody in who may not look: nothing is asked again before somebody connected with all rights.
         assert len(books.calls()) <= 2
         books.connect()
         books.settle()
         assert len(books.payments()) == 1
+
+    def test_a_look_up_that_is_refused_for_good_is_a_persons_until_it_is_mended(self, in_doubt: Books) -> None:
+        in_doubt.strike("answer", status=400, detail='{"Message": "No such filter"}', method="GET", count=None)
+        for _ in range(6):
+            in_doubt.hasten()
+            in_doubt.push()
+            if self.wait_seconds(in_doubt) > 3600:
+                break
+        assert in_doubt.open_problems() == [("look_up_refused", 1)]
+        assert in_doubt.order()["hold"] == "problem"
+        assert [row["problem"] for row in in_doubt.failures()] == ["in_doubt", "look_up_refused"]
+        in_doubt.simulator.control.clear_faults()
+        in_doubt.connection.execute("update xero_intent set sent_at = sent_at - interval '1 minute'")
+        in_doubt.retry()
+        in_doubt.push()
+        assert len(in_doubt.ledger()["Invoices"]) == 1
+        order = in_doubt.order()
+        assert (order["synced_revision"], order["hold"], in_doubt.open_problems()) == (order["revision"], None, [])
 
     def test_a_limit_is_no_failure(self, in_doubt: Books) -> None:
         in_doubt.strike("rate_limit_day", method="GET", count=6)

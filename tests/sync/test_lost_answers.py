@@ -9,6 +9,7 @@ import pytest
 from consumer.sync.back_off import ATTEMPTS
 from consumer.sync.services import Patience
 from consumer.xero import Budget
+from tests.sync.access import let_access_be_tried
 from tests.sync.books import Books, Json, line, lines, patient
 from tests.sync.conftest import OpenBooks
 
@@ -356,9 +357,12 @@ class TestNoAnswerAtAll:
         assert len(books.ledger()["Invoices"]) == 50
         assert max(sizes[2:]) < 50
 
-    def test_unreachable_xero_is_tried_again_and_told(self, books: Books) -> None:
+    def test_fresh_tokens_that_are_refused_for_a_while_are_tried_again_by_itself(self, books: Books) -> None:
         books.strike("unauthorized", method="PUT", path="/Invoices$", count=2, detail="TokenExpired: token expired")
         books.save_invoice()
+        books.settle()
+        assert books.failure()["problem"] == "access_refused"
+        let_access_be_tried(books)
         books.settle()
         assert books.invoice()["Status"] == "AUTHORISED"
 

@@ -12,6 +12,8 @@ import pytest
 from consumer.sandbox.processes import free_port
 from consumer.sandbox.xero import Fault
 from consumer.xero import (
+    AccessCode,
+    AccessRefusedError,
     AnswerLostError,
     BudgetSpentError,
     DisconnectedError,
@@ -20,14 +22,16 @@ from consumer.xero import (
     NotFoundError,
     NotSentError,
     RateLimitedError,
+    Refusal,
     RequestRefusedError,
     TenantClient,
     Transport,
-    UnauthorisedError,
     Wait,
     XeroClient,
     XeroError,
+    load_access,
 )
+from consumer.xero.access_store import note
 from consumer.xero.budget import PROBE_SECONDS
 from tests.xero.conftest import ORGANISATION, Access
 from tests.xero.raw_server import answering, http_answer
@@ -178,35 +182,62 @@ def test_a_tenant_that_refuses_us_is_noted_and_not_asked_again(access: Access) -
     assert access.state() == ("connected", None)
 
 
+def refusal_of(error: XeroError) -> Refusal:
+    assert isinstance(error, AccessRefusedError)
+    assert not error.wrote
+    return error.refusal
+
+
+def assert_not_asked_again(access: Access) -> None:
+    with pytest.raises(AccessRefusedError):
+        access.tenant.put_contacts([_CONTACT], idempotency_key="key")
+    assert access.count_calls("/api.xro/2.0/Contacts") == 0
+
+
 def test_a_refusal_without_a_reason_does_not_take_a_tenant_out(access: Access) -> None:
-    assert isinstance(error_of(access, http_answer(403, b"")), UnauthorisedError)
+    listed = http_answer(200, json.dumps([{"tenantId": access.tenant_id}]).encode())
+    refusal = refusal_of(error_of(access, http_answer(403, b""), listed))
+    assert refusal == Refusal(AccessCode.PERMISSION_MISSING, "accounting.contacts", None)
+    # It is not asked again before it is time, and what needs another right is.
+    assert_not_asked_again(access)
     assert access.tenant.organisation()
 
 
 def test_too_few_rights_are_named(access: Access) -> None:
-    error = error_of(access, http_answer(403, _FORBIDDEN % b"insufficient_scope"))
-    assert isinstance(error, DisconnectedError)
-    assert not error.tenant_only
-    assert "too few rights" in error.reason
-    # Nothing is called any more before somebody connected again, with all of them.
-    with pytest.raises(DisconnectedError, match="too few rights"):
-        access.tenant.organisation()
+    refusal = refusal_of(error_of(access, http_answer(403, _FORBIDDEN % b"insufficient_scope")))
+    assert refusal == Refusal(AccessCode.SCOPE_MISSING, "accounting.contacts", "insufficient_scope")
+    assert_not_asked_again(access)
+    assert access.state() == ("connected", None)
 
 
-def test_a_user_without_permission_is_named(access: Access) -> None:
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_user_without_permission_is_named(access: Access, status: int) -> None:
     said = b"The User specified does not have the correct permissions to perform this action"
-    error = error_of(access, http_answer(403, _FORBIDDEN % said))
-    assert isinstance(error, DisconnectedError)
-    assert said.decode() in error.reason
+    listed = http_answer(200, json.dumps([{"tenantId": access.tenant_id}]).encode())
+    refusal = refusal_of(error_of(access, http_answer(status, _FORBIDDEN % said), listed))
+    assert refusal == Refusal(AccessCode.PERMISSION_MISSING, "accounting.contacts", said.decode())
 
 
 def test_a_token_refused_twice_is_not_fought(access: Access) -> None:
     listed = http_answer(200, json.dumps([{"tenantId": access.tenant_id.upper()}]).encode())
     unauthorised = http_answer(401, b'{"Title":"Unauthorized","Detail":"TokenExpired"}')
-    error = error_of(access, unauthorised, unauthorised, listed)
-    assert isinstance(error, UnauthorisedError)
+    refusal = refusal_of(error_of(access, unauthorised, unauthorised, listed))
+    assert refusal == Refusal(AccessCode.UNEXPLAINED, "accounting.contacts", "TokenExpired")
     assert access.count_calls("/connect/token") == 1
-    assert access.tenant.organisation()
+    assert_not_asked_again(access)
+    with access.connections() as connection:
+        connection.execute("update xero_refusal set retry_at = now()")
+    assert access.tenant.put_contacts([_CONTACT], idempotency_key="key")[0].ok
+    with access.connections() as connection:
+        assert load_access(connection) == []
+
+
+def test_what_somebody_connected_meanwhile_is_not_refused(access: Access) -> None:
+    stale = access.tokens.access_token(ORGANISATION)
+    with access.connections() as connection:
+        connection.execute("update xero_connection set connected_at = now()")
+        note(connection, ORGANISATION, "", Refusal(AccessCode.SCOPE_MISSING), connected_at=stale.connected_at)
+        assert load_access(connection) == []
 
 
 def test_a_tenant_that_xero_no_longer_lists_is_taken_out(access: Access) -> None:

@@ -12,16 +12,19 @@ from psycopg.rows import TupleRow
 
 from consumer.sandbox.xero import Fault
 from consumer.xero import (
+    AccessCode,
+    AccessRefusedError,
     AccessToken,
-    AppRefusedError,
     ConnectionSource,
     DisconnectedError,
     IdentityClient,
     NotSentError,
+    Refusal,
     TokenCipher,
     TokenKeyError,
     Tokens,
     Transport,
+    load_access,
 )
 from tests.xero.conftest import ORGANISATION, Access
 from tests.xero.raw_server import answering, http_answer
@@ -141,7 +144,6 @@ def test_a_refresh_that_could_not_be_saved_is_repeated_with_the_old_token(access
         pytest.param([http_answer(500)], id="500"),
         pytest.param([http_answer(503, b"The Xero API is temporarily unavailable")], id="503"),
         pytest.param([http_answer(429, b"", {"Retry-After": "5"})], id="429"),
-        pytest.param([http_answer(400, b"<html>")], id="a 400 that names nothing"),
         pytest.param([http_answer(200, b"{")], id="cut"),
         pytest.param([http_answer(200, b'{"access_token": "a"}')], id="no refresh token"),
         pytest.param([b"nonsense\r\n\r\n"], id="no HTTP"),
@@ -158,11 +160,27 @@ def test_trouble_on_the_way_is_no_disconnect(access: Access, answers: list[bytes
 
 def test_a_wrong_client_secret_is_no_disconnect(access: Access) -> None:
     run(access, _MAKE_OLD)
-    with pytest.raises(AppRefusedError, match="XERO_CLIENT_SECRET") as caught:
-        tokens_at(access, access.simulator.url).access_token(ORGANISATION)
-    assert caught.value.code == "invalid_client"
-    assert not caught.value.sent
+    for _ in range(3):
+        with pytest.raises(AccessRefusedError) as caught:
+            tokens_at(access, access.simulator.url).access_token(ORGANISATION)
+        assert caught.value.refusal == Refusal(AccessCode.APP_REFUSED, "", "invalid_client")
     assert access.state() == ("connected", None)
+    assert refreshes(access) == 1
+    # With the right secret all is well as soon as it is time.
+    run(access, "update xero_refusal set retry_at = now()")
+    assert access.tokens.access_token(ORGANISATION).value
+    with access.connections() as connection:
+        assert load_access(connection) == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 408, 410, 422])
+def test_a_refusal_that_names_nothing_is_no_outage(access: Access, status: int) -> None:
+    run(access, _MAKE_OLD)
+    with answering(http_answer(status, b"<html>")) as server:
+        for _ in range(3):
+            with pytest.raises(AccessRefusedError) as caught:
+                tokens_at(access, server.url).access_token(ORGANISATION)
+            assert caught.value.refusal == Refusal(AccessCode.UNEXPLAINED)
 
 
 def test_invalid_grant_disconnects_once(access: Access) -> None:
@@ -278,6 +296,7 @@ def test_nothing_shows_a_token(
         with answering(answer) as server:
             tokens = tokens_at(access, server.url)
             expect(Exception, lambda tokens=tokens: tokens.access_token(ORGANISATION))  # type: ignore[misc]
+    run(access, "delete from xero_refusal")
     fresh = access.identity.refresh(secrets[1])
     secrets += [fresh.access_token, fresh.refresh_token]
     shown += [repr(fresh), str(fresh), f"{fresh}", repr(access.tokens.access_token(ORGANISATION))]

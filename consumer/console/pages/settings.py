@@ -234,7 +234,7 @@ def _labels(tenants: list[ConnectedTenant]) -> dict[str, str]:
 
 
 # The page says these in places of their own.
-_SHOWN_ELSEWHERE = frozenset({"no_settings", "not_connected", "disconnected", "no_tenant", "no_clinics"})
+_SHOWN_ELSEWHERE = frozenset({"no_settings", "not_connected", "disconnected", "refused", "no_tenant", "no_clinics"})
 _PAGE_FIXES = {
     "disabled": "Turn on Synchronisation enabled when the clinic's orders shall go to Xero.",
     "no_revenue_account": "Choose a default revenue account.",

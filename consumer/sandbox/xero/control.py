@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from consumer.sandbox.xero.bookkeeper import Bookkeeper
 from consumer.sandbox.xero.faults import Fault
-from consumer.sandbox.xero.identity import App, Consent
+from consumer.sandbox.xero.identity import App, Consent, Role
 from consumer.sandbox.xero.ledger import Ledger
 from consumer.sandbox.xero.limits import Limits
 from consumer.sandbox.xero.representation import (
@@ -134,6 +134,20 @@ class Control(Bookkeeper):
             chosen = list(self._world.ledgers) if tenant_ids is None else tenant_ids
             granted = COMMON_SCOPES | GRANULAR_SCOPES if scopes is None else frozenset(scopes)
             return identity.issue_tokens(identity.grant(app, granted, chosen))
+
+    def set_role(self, tenant_id: str, role: Role, user: str = "owner") -> None:
+        """Give the user who connects another role in an organisation; what it lacks is answered by a bare 403.
+
+        `standard` may do everything, `invoice_only` writes no payments, `read_only` writes nothing.
+        """
+        with self._books(tenant_id):
+            self._world.identity.roles[user, tenant_id] = role
+
+    def withdraw_scope(self, scope: str) -> None:
+        """Take a scope from all tokens of all users, as if they had never granted it."""
+        with self._world.lock:
+            for grant in self._world.identity.grants:
+                grant.scopes -= {scope}
 
     def disconnect(self, tenant_id: str) -> None:
         """Someone removes the app in Xero: calls on this tenant get 403 until somebody consents again."""

@@ -46,6 +46,7 @@ _SPENT_HEADERS = {
     "rate_limit_day": {"X-DayLimit-Remaining": "0"},
     "rate_limit_app_minute": {"X-AppMinLimit-Remaining": "0"},
 }
+_LOCKED_OUT = {"unauthorized": (401, "Unauthorized"), "forbidden": (403, "Forbidden")}
 _UNAVAILABLE = "The Xero API is temporarily unavailable"
 _INTERNAL_ERROR = "An error occurred in Xero."
 
@@ -179,6 +180,8 @@ class Gateway:
         tenant_id = exchange.call.tenant_id
         if tenant_id not in self._world.ledgers or not self._world.identity.is_connected(grant, tenant_id):
             return problem(403, "Forbidden", "AuthenticationUnsuccessful")
+        if not self._world.identity.may(grant.user, tenant_id, path[0], exchange.request.method):
+            return empty_answer(403)
         return None
 
     async def _answer_once(self, exchange: Exchange, grant: Grant, path: tuple[str, ...]) -> HttpAnswer:
@@ -294,6 +297,8 @@ def _fault_before_everything(fault: Fault | None) -> HttpAnswer | None:
     if fault.kind in _RATE_PROBLEMS:
         said = fault.kind in {"rate_limit_minute", "rate_limit_day"}
         return _too_many(_RATE_PROBLEMS[fault.kind], fault.retry_after_seconds if said else None)
+    if fault.kind == "answer":
+        return HttpAnswer(fault.status, (fault.detail or "").encode(), fault.content_type)
     if fault.kind == "drop_before":
         raise ConnectionDropped
     return _spoken(fault)
@@ -305,10 +310,9 @@ def _spoken(fault: Fault) -> HttpAnswer | None:
         return HttpAnswer(fault.status, (fault.detail or "").encode(), fault.content_type, fault.headers)
     if fault.kind == "unavailable":
         return text_answer(503, _detail(fault, _UNAVAILABLE))
-    if fault.kind == "unauthorized":
-        return problem(401, "Unauthorized", _detail(fault, "AuthenticationUnsuccessful"))
-    if fault.kind == "forbidden":
-        return problem(403, "Forbidden", _detail(fault, "AuthenticationUnsuccessful"))
+    if fault.kind in _LOCKED_OUT:
+        status, title = _LOCKED_OUT[fault.kind]
+        return problem(status, title, _detail(fault, "AuthenticationUnsuccessful"))
     return None
 
 

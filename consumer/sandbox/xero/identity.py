@@ -7,6 +7,7 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -114,6 +115,11 @@ class Connection:
     updated_at: datetime
 
 
+Role = Literal["standard", "invoice_only", "read_only"]
+# What only the role "standard" may do, besides reading: "invoice_only" writes no payments, "read_only" nothing.
+_BEYOND_INVOICES = frozenset({"Payments"})
+
+
 @dataclass(slots=True)
 class _Code:
     grant: Grant
@@ -133,6 +139,8 @@ class Identity:
     apps: dict[str, App] = field(default_factory=dict)
     consent: Consent = field(default_factory=Consent)
     connections: dict[str, Connection] = field(default_factory=dict)
+    # By user and organisation; whoever is not among them may do everything there.
+    roles: dict[tuple[str, str], Role] = field(default_factory=dict)
     access_tokens: dict[str, AccessToken] = field(default_factory=dict)
     grants: list[Grant] = field(default_factory=list)
     _codes: dict[str, _Code] = field(default_factory=dict)
@@ -298,6 +306,13 @@ class Identity:
     def is_connected(self, grant: Grant, tenant_id: str) -> bool:
         """Whether a grant reaches an organisation."""
         return any(connection.tenant_id == tenant_id for connection in self.connections_of(grant))
+
+    def may(self, user: str, tenant_id: str, endpoint: str, method: str) -> bool:
+        """Whether a user's role in an organisation allows a call."""
+        role = self.roles.get((user, tenant_id), "standard")
+        if method == "GET" or role == "standard":
+            return True
+        return role == "invoice_only" and endpoint not in _BEYOND_INVOICES
 
     def disconnect_tenant(self, tenant_id: str) -> None:
         """Someone removes the app from an organisation's connected apps."""

@@ -73,6 +73,20 @@ def disconnected(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def app_refused(world: World) -> Iterator[None]:
+    """The app's secret was replaced at Xero, and the service has the old one."""
+    simulator = world.service.simulator
+    simulator.control.register_app(simulator.client_id, "another secret")
+    world.connection.execute("update xero_connection set access_expires_at = now()")
+    world.send_orders()
+    yield
+    simulator.control.register_app(simulator.client_id, simulator.client_secret)
+    # It is tried again within five minutes, or by a process that starts.
+    world.connection.execute("update xero_refusal set retry_at = now()")
+    world.service.wait_until_quiet()
+
+
+@contextmanager
 def xero_unavailable(world: World) -> Iterator[None]:
     """Orders keep coming, so that there are calls."""
     # Not Xero's documented 503: that one asks for patience.
@@ -229,6 +243,7 @@ FAULTS: Faults = {
     "HearLinkXeroOrdersDueTooLong": tenant_held,
     "HearLinkXeroBudgetSpent": tenant_frozen,
     "HearLinkXeroConnectionLost": disconnected,
+    "HearLinkXeroAppRefused": app_refused,
     "HearLinkXeroOutboxStuck": relay_elsewhere,
     "HearLinkXeroLagGrowing": projection_blocked,
     "HearLinkXeroPostgresAway": postgres_away,

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from consumer.sandbox.xero import XeroSimulator
+from consumer.sandbox.xero.identity import Role
 from tests.sandbox.xero.client import Api, Json, Reply
 
 pytestmark = pytest.mark.usefixtures("tenant_id")
@@ -310,3 +311,23 @@ def test_the_consent_page_lets_choose(asking: XeroSimulator) -> None:
 def test_consent_can_be_denied(xero: XeroSimulator) -> None:
     xero.control.set_consent(deny=True)
     assert authorise(xero).headers["Location"] == f"{REDIRECT}?error=access_denied&state=s-1"
+
+
+@pytest.mark.parametrize(
+    ("role", "contacts", "payments"), [("read_only", 403, 403), ("invoice_only", 400, 403), ("standard", 400, 400)]
+)
+def test_a_role_that_is_too_low_gets_a_bare_403(api: Api, role: Role, contacts: int, payments: int) -> None:
+    api.control.set_role(api.tenant_id, role)
+    assert api.get("Organisation").status == 200
+    # What the role allows is looked at, and is nothing.
+    assert api.call("PUT", "Contacts", {}).status == contacts
+    assert api.call("PUT", "Payments", {}).status == payments
+    if payments == 403:
+        assert api.call("PUT", "Payments", {}).body == ""
+
+
+def test_a_scope_can_be_withdrawn(api: Api) -> None:
+    api.control.withdraw_scope("accounting.payments")
+    refused = api.call("PUT", "Payments", {})
+    assert (refused.status, refused.body["Detail"]) == (401, "AuthorizationUnsuccessful")
+    assert api.call("PUT", "Contacts", {}).status == 400
