@@ -5,7 +5,13 @@ from consumer.results.encoding import OutboxEncoder, topic_names
 from consumer.results.log_search import LogCount, LogFilter, LoggedEntry, log_counts, log_entries
 from consumer.results.outbox import OUTBOX_CHANNEL, OutboxMessage, OutboxTopic, post, set_aside_count, unpublished_count
 from consumer.results.problem import Attempt, Behaviour, Facts, Problem, ProblemClass, Severity
-from consumer.results.problems import OpenProblem, close_problems_without_orders, open_problem, open_problems
+from consumer.results.problems import (
+    OpenProblem,
+    close_problems_if_free,
+    close_problems_without_orders,
+    open_problem,
+    open_problems,
+)
 from consumer.results.publisher import Delivery, Publication, Publisher, producer_settings
 from consumer.results.relay import Relay, RelayMetrics
 from consumer.results.retention import KeptMonths, keep_months
@@ -52,6 +58,7 @@ __all__ = [
     "Rung",
     "Severity",
     "Trigger",
+    "close_problems_if_free",
     "close_problems_without_orders",
     "keep_months",
     "left_behind_count",

@@ -10,6 +10,7 @@ for update
 -- Whoever asked for the order has this answer.
 update orders set hold = 'problem', problem_id = %(problem_id)s, due_at = null, requested_revision = null
 where order_id = %(order_id)s
+  and not exists (select from order_settlement s where s.order_id = orders.order_id and s.stands)
 
 -- name: wake
 -- Those whose fate is known may go on. Not only whoever sent the call: others waited for the contact of a patient that
