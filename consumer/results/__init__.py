@@ -22,6 +22,7 @@ from consumer.results.retry_selection import (
     left_behind_count,
     operator_requests,
     retry_candidates,
+    settled_candidates,
     still_off_count,
 )
 from consumer.results.sync_log import EncodeLogEntry, LogEntry, Operation, Outcome, Trigger, record, record_skips
@@ -77,6 +78,7 @@ __all__ = [
     "retry_candidates",
     "ring",
     "set_aside_count",
+    "settled_candidates",
     "still_off_count",
     "topic_names",
     "unpublished_count",

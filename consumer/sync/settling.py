@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -63,7 +64,7 @@ class SettledOrder(msgspec.Struct, frozen=True, kw_only=True):
     settled_as: SettledAs
     reason: str
     actor: str
-    settled_at: str
+    settled_at: datetime
     problem: str | None
 
 

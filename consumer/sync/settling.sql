@@ -41,7 +41,7 @@ from order_settlement
 where order_id = %(order_id)s
 
 -- name: list
-select order_id, organisation_id, clinic_id, invoice_number, settled_as, reason, actor, settled_at::text, problem
+select order_id, organisation_id, clinic_id, invoice_number, settled_as, reason, actor, settled_at, problem
 from order_settlement
 where stands and (%(organisation_id)s::text is null or organisation_id = %(organisation_id)s)
 order by settled_at desc, order_id
