@@ -13,13 +13,15 @@ _QUERIES = load_queries(__file__, "frame.sql")
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """`failed` orders need someone. `state` is None before the first connection; `waiting` orders wait for it.
+    """`failed` orders need someone, `settled` ones were closed by somebody; `waiting` orders wait for the connection.
 
-    `lost_tenants` are Xero organisations that settings name, and that were taken out of the connection there.
+    `state` is the connection's, None before the first one. `lost_tenants` are Xero organisations that settings name,
+    and that were taken out of the connection there.
     """
 
     failed: int
     waiting: int
+    settled: int
     lost_tenants: list[str]
     state: str | None
     disconnected_at: datetime | None
