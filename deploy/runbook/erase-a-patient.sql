@@ -91,7 +91,7 @@ set reason = 'erased'
 where order_id in (select order_id from erased_order);
 
 update sync_log
-set message = 'Settled, or taken back, by ' || coalesce(actor, 'somebody') || '; the reason was erased.'
+set message = 'Settled, or taken back, by ' || coalesce(actor, 'somebody') || ', for a reason that was erased.'
 where order_id in (select order_id from erased_order)
   and problem in ('settled', 'settled_change_not_sent', 'unsettled');
 

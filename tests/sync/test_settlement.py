@@ -10,6 +10,7 @@ import pytest
 
 from consumer.contract import RetryRequest
 from consumer.database import connect
+from consumer.operations.verification import verify_links
 from consumer.results import Problem
 from consumer.results.retry import ring
 from consumer.sync import exchange, settling
@@ -415,3 +416,34 @@ def test_people_and_passes_at_once_end_in_order(books: Books) -> None:
     failing = states.pop(("problem", False), 0)
     assert set(states) <= {("settled", True)}
     assert books.open_problems() == ([("account_archived", failing)] if failing else [])
+
+
+def test_what_no_one_changed_in_hearlink_ends_no_settlement(failed: Books) -> None:
+    """The patient's data, which comes with each event and goes when they are erased, and what a rebuild notes anew."""
+    settle(failed)
+    for change in (
+        """'{patient}', '{"patient_id": "patient-of-order-1", "first_name": "", "last_name": ""}'""",
+        "'{invoice,saved}', '1'",
+        """'{invoice,deletions}', '{"other": 1}'""",
+    ):
+        failed.connection.execute(f"update orders set state = jsonb_set(state, {change}), due_at = now()".encode())
+        failed.push()
+        standing = settlement(failed)
+        assert standing is not None
+        assert (standing.changed, failed.order()["hold"]) == (False, "settled")
+    assert skips(failed) == ["settled"]
+
+
+def test_other_settings_and_a_new_connection_bring_nothing_back(failed: Books) -> None:
+    failed.connection.execute("update xero_connection set state = 'disconnected'")
+    settle(failed)
+    failed.reconnect()
+    failed.settings(payment_account="091", wake=True)
+    assert not failed.push()
+    assert failed.order()["hold"] == "settled"
+
+
+def test_the_check_of_links_counts_it_and_judges_nothing(failed: Books) -> None:
+    settle(failed)
+    found = verify_links(failed.connection)
+    assert (found.settled, found.findings) == (1, [])
