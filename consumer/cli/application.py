@@ -41,6 +41,8 @@ _COMMANDS: dict[str, _Entry] = {
     "plan": _Entry("plan", "plan", "Show what would be sent for one order, sending nothing."),
     "sync": _Entry("sync", "sync", "Push one order now."),
     "retry": _Entry("retry", "retry", "Push orders again that failed."),
+    "settle": _Entry("settle", "settle", "Close one order's failure by hand, with a reason."),
+    "unsettle": _Entry("settle", "unsettle", "Take that back, so that the order goes as any other."),
     "connect": _Entry("connect", "connect", "Connect an organisation to Xero."),
     "settings": _Entry("settings", "settings", "Apply, show and check an organisation's settings."),
     "events": _Entry("events", "events", "Publish and watch events as JSON lines."),

@@ -20,6 +20,8 @@ from consumer.operations.skipping import NotToBeSkippedError
 from consumer.projection import ProjectionError
 from consumer.results import CatalogueError
 from consumer.settings import SettingsError
+from consumer.sync.settlement import ReasonError
+from consumer.sync.settling import NotSettledError, UnknownOrderError
 from consumer.xero import (
     AnswerLostError,
     AppRefusedError,
@@ -38,7 +40,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBA
 _AWAY = frozenset(
     {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}  # noqa: SLF001 -- their names
 )
-_MISUSED = (AddressError, AppRefusedError, ConfigurationError, SettingsError, TokenKeyError)
+_MISUSED = (AddressError, AppRefusedError, ConfigurationError, ReasonError, SettingsError, TokenKeyError)
 _UNREACHABLE = (
     KafkaUnreachableError,
     NotDeliveredError,
@@ -55,9 +57,11 @@ _FAILED = (
     MissingTopicError,
     NoSuchPlaceError,
     NotReadyError,
+    NotSettledError,
     NotToBeSkippedError,
     ProjectionError,
     CatalogueError,
+    UnknownOrderError,
     SchemaFolderError,
     UnsupportedServerError,
     JsonEventError,

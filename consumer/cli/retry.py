@@ -23,6 +23,7 @@ from consumer.results import (
     produce_retries,
     producer_settings,
     retry_candidates,
+    settled_candidates,
     still_off_count,
 )
 
@@ -72,6 +73,8 @@ def retry(
 ) -> None:
     """Push orders again that failed, each with its payments and credit notes. Conditions add up.
 
+    What somebody settled is left out, and counted: hearlink-xero unsettle ORDER_ID
+
     With --held: orders that nothing sends by itself, for the first time. Those of clinics where synchronisation is
     still off are only counted.
 
@@ -97,11 +100,17 @@ def retry(
             else _request(parts, connection, pages, selection, actor=actor, reason=reason)
         )
         still_off = still_off_count(connection, selection)
-    _tell(candidates, still_off, dry_run=dry_run, as_json=as_json)
+        settled = settled_candidates(connection, selection)
+    _tell(candidates, still_off, settled, dry_run=dry_run, as_json=as_json)
     if still_off and not candidates:
         raise Failure(
             f"Synchronisation is off in the clinics of {still_off} orders. Switch it on first: hearlink-xero settings "
             "apply FILE",
+            FAILED,
+        )
+    if order_ids and settled:
+        raise Failure(
+            f"Settled, so not requested: {', '.join(settled)}. Take that back first: hearlink-xero unsettle ORDER_ID",
             FAILED,
         )
     unknown = sorted(set(order_ids) - {candidate.order_id for candidate in candidates})
@@ -164,10 +173,19 @@ def _named(candidates: list[RetryCandidate]) -> list[tuple[str, str]]:
     return [(candidate.organisation_id, candidate.order_id) for candidate in candidates]
 
 
-def _tell(candidates: list[RetryCandidate], still_off: int, *, dry_run: bool, as_json: bool) -> None:
+def _tell(
+    candidates: list[RetryCandidate], still_off: int, settled: list[str], *, dry_run: bool, as_json: bool
+) -> None:
     if as_json:
-        requested = 0 if dry_run else len(candidates)
-        print_json({"requested": requested, "dry_run": dry_run, "still_off": still_off, "orders": candidates})
+        print_json(
+            {
+                "requested": 0 if dry_run else len(candidates),
+                "dry_run": dry_run,
+                "still_off": still_off,
+                "settled": len(settled),
+                "orders": candidates,
+            }
+        )
         return
     if candidates:
         print_table(
@@ -181,5 +199,7 @@ def _tell(candidates: list[RetryCandidate], still_off: int, *, dry_run: bool, as
     if len(candidates) > _SHOWN_ROWS:
         click.echo(f"... and {len(candidates) - _SHOWN_ROWS} more; --json shows all.")
     click.echo(f"{len(candidates)} orders {'would be' if dry_run else 'were'} requested.")
+    if settled:
+        click.echo(f"{len(settled)} more are settled, and left alone: hearlink-xero problems --settled")
     if still_off and candidates:
         click.echo(f"{still_off} more are in clinics where synchronisation is off, and stay held.")

@@ -25,6 +25,7 @@ def status(*, as_json: bool) -> None:
       in_doubt     an answer of Xero's was lost, and is looked up
       settings     the settings are mended
     failed       orders that need someone: hearlink-xero problems
+    settled      orders that somebody settled: hearlink-xero problems --settled
     held         orders that wait for a person, as their clinics wish:
       manual       the clinic syncs by hand
       disabled     synchronisation is off
@@ -61,6 +62,7 @@ def _show(found: Status) -> None:
             ["due", found.due, f"orders to push now; the oldest for {duration(found.oldest_due_seconds) or '0 s'}"],
             ["waiting", found.waiting, f"orders that go on by themselves{': ' + waiting if waiting else ''}"],
             ["failed", found.failed, f"orders that need someone: {found.open_problems} open problems"],
+            ["settled", found.settled, "orders that somebody settled, so that they are left alone"],
             ["unpublished", found.unpublished, f"results for Kafka; {found.set_aside} set aside"],
             ["open intents", found.open_intents, "calls whose outcome is not known yet"],
             ["dead letters", found.dead_letters, "events that could not be used"],
@@ -83,7 +85,7 @@ def _show(found: Status) -> None:
     if found.tenants:
         print_table(
             "Tenants",
-            ["organisation", "tenant", "name", ">due", ">waiting", ">failed", ">minute", ">day", "note"],
+            ["organisation", "tenant", "name", ">due", ">waiting", ">failed", ">settled", ">minute", ">day", "note"],
             [
                 [
                     ", ".join(tenant.organisations),
@@ -92,6 +94,7 @@ def _show(found: Status) -> None:
                     tenant.due,
                     tenant.waiting,
                     tenant.failed,
+                    tenant.settled,
                     f"{tenant.minute_used}/{tenant.minute_limit}" if tenant.minute_limit else "",
                     f"{tenant.day_used}/{tenant.day_limit}" if tenant.day_limit else "",
                     _note(tenant, found.access),

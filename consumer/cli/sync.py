@@ -16,6 +16,7 @@ from consumer.operations.kafka import Position
 from consumer.operations.manual_sync import RequestState, is_read, load_request_state, request_sync
 from consumer.results import LogFilter, LoggedEntry, Outcome, log_entries
 from consumer.sync.gate import Hold
+from consumer.sync.settling import load_settlement
 
 _LOOK_SECONDS = 0.2
 
@@ -37,6 +38,10 @@ def sync(*, order_id: str, wait: bool, timeout_seconds: float, reason: str | Non
         before = load_request_state(connection, order_id)
         if before is None:
             raise Failure(f"There is no order {order_id}: no event of it has come, or none that could be used.")
+        settlement = load_settlement(connection, order_id)
+        if settlement is not None and settlement.stands:
+            told = parts.catalogue.local("settled", **settlement.values())
+            raise Failure(f"Order {order_id} is not requested. {told.message} {told.fix}")
         # Together: a request that Kafka doesn't take is not in the records, and none goes out without them.
         with connection.transaction():
             record_act(

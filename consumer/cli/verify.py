@@ -80,6 +80,8 @@ def _show(found: Verification) -> None:
         _show_findings(found)
     else:
         click.echo(f"Everything that is here fits: {found.orders} orders.")
+    if found.settled:
+        click.echo(f"{found.settled} orders are settled by people, and not judged: hearlink-xero problems --settled")
     click.echo("What this can't tell:")
     for sentence in found.cannot_know:
         click.echo(f"- {sentence}")

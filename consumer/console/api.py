@@ -14,7 +14,7 @@ from consumer.console.log_store import load_call
 from consumer.console.pages.log import find_entry
 from consumer.console.pages.order import load_plan, order_document, order_row
 from consumer.console.refusal import Refusal, unusable
-from consumer.console.retrying import request_orders, request_problem
+from consumer.console.retrying import request_orders, request_problem, settled_among
 from consumer.console.settings_change import (
     Document,
     Effects,
@@ -27,15 +27,32 @@ from consumer.console.settings_change import (
     tenant_ids,
     try_settings,
 )
+from consumer.console.settlements import settle_order, unsettle_order
 from consumer.console.tenants import with_fresh_tenants
 from consumer.console.visit import Later, Visit, read_json
 from consumer.operations.timeline import load_timeline
-from consumer.results import log_entries, open_problems
+from consumer.results import Problem, log_entries, open_problems
 from consumer.settings import check_settings
+from consumer.sync.settlement import SettledAs
+from consumer.sync.settling import settled_orders
 
 _ROWS_DEFAULT, _ROWS_MOST = 50, 500
 # In If-Match: whatever the settings are.
 _ANY = "*"
+
+
+class SettleOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """How an order is settled, and why; `problem`: only if that is what it fails for."""
+
+    settled_as: SettledAs = msgspec.field(name="as")
+    reason: str
+    problem: str | None = None
+
+
+class UnsettleOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a settlement is taken back, if there is something to say."""
+
+    reason: str | None = None
 
 
 class RetryOrder(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,6 +92,39 @@ def list_problems(visit: Visit) -> Response:
     return answer({"problems": open_problems(visit.connection, visit.organisation_id)})
 
 
+def list_settled(visit: Visit) -> Response:
+    """Answer the orders that stand settled: who, when, how and why."""
+    return answer({"settled": settled_orders(visit.connection, visit.organisation_id)})
+
+
+def settle(visit: Visit) -> Later:
+    """Settle one order."""
+    wanted = read_json(visit, SettleOrder)
+    order_id = order_row(visit).order_id
+    check_texts([("reason", wanted.reason), ("problem", wanted.problem or "")])
+
+    def act() -> Response:
+        told = settle_order(visit, order_id, settled_as=wanted.settled_as, reason=wanted.reason, problem=wanted.problem)
+        return answer(
+            {"order_id": order_id, "settled_as": wanted.settled_as, "message": told.message, "next": told.fix}
+        )
+
+    return act
+
+
+def unsettle(visit: Visit) -> Later:
+    """Take a settlement back."""
+    reason = read_json(visit, UnsettleOrder).reason
+    order_id = order_row(visit).order_id
+    check_texts([("reason", reason or "")])
+
+    def act() -> Response:
+        told = unsettle_order(visit, order_id, reason=reason)
+        return _settled_answer(order_id, None, told)
+
+    return act
+
+
 def get_state(visit: Visit) -> Response:
     """Answer what every page shows."""
     return answer(load_frame(visit.connection, visit.organisation_id, visit.console.assembly.catalogue))
@@ -102,16 +152,18 @@ def sync_order(visit: Visit) -> Response:
 
 
 def retry(visit: Visit) -> Response:
-    """Request several orders; `unknown` are those of the ids that name none."""
+    """Request several orders; `unknown` are ids that name none; `settled`, where there are any, are left alone."""
     wanted = read_json(visit, RetryOrder)
     if wanted.problem_id is not None and wanted.order_ids is None:
         requested = request_problem(visit, check_id(wanted.problem_id, "problem_id"))
-        return answer({"requested": len(requested), "unknown": []}, status=202)
+        settled = settled_among(visit, problem_id=wanted.problem_id)
+        return _requested_answer(requested, [], settled)
     if wanted.order_ids and wanted.problem_id is None:
         check_texts(("order_ids", order_id) for order_id in wanted.order_ids)
         requested = request_orders(visit, wanted.order_ids, action="retry_orders")
-        unknown = sorted(set(wanted.order_ids) - set(requested))
-        return answer({"requested": len(requested), "unknown": unknown}, status=202)
+        settled = settled_among(visit, order_ids=tuple(wanted.order_ids))
+        unknown = sorted(set(wanted.order_ids) - {*requested, *settled})
+        return _requested_answer(requested, unknown, settled)
     raise unusable("Name either order_ids or a problem_id.")
 
 
@@ -150,6 +202,15 @@ def put_settings(visit: Visit) -> Response | Later:
 def answer(document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a document as JSON."""
     return Response(msgspec.json.encode(document), status, headers, media_type="application/json")
+
+
+def _requested_answer(requested: list[str], unknown: list[str], settled: list[str]) -> Response:
+    left_alone = {"settled": settled} if settled else {}
+    return answer({"requested": len(requested), "unknown": unknown, **left_alone}, status=202)
+
+
+def _settled_answer(order_id: str, settled_as: SettledAs | None, told: Problem) -> Response:
+    return answer({"order_id": order_id, "settled_as": settled_as, "message": told.message, "next": told.fix})
 
 
 def _effects(effects: Effects, not_asked: str | None, *, headers: Mapping[str, str] | None = None) -> Response:

@@ -16,14 +16,15 @@ _QUERIES = load_queries(__file__, "frame.sql")
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """`failed` orders need someone. `state` is None before the first connection; `waiting` orders wait for access.
+    """`failed` orders need someone, `settled` ones were closed by somebody; `waiting` orders wait for access.
 
-    `lost_tenants` are Xero organisations that settings name, and that were taken out of the connection there. `access`
-    is all that Xero refuses, tenants that nobody names left out.
+    `state` is None before the first connection. `lost_tenants` are Xero organisations that settings name, and that
+    were taken out of the connection there. `access` is all that Xero refuses, tenants that nobody names left out.
     """
 
     failed: int
     waiting: int
+    settled: int
     lost_tenants: list[str]
     state: str | None
     disconnected_at: datetime | None

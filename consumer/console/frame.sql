@@ -6,6 +6,7 @@ select
         where organisation_id = console_organisation() and problem_id is not null
     ) as failed,
     (select count(*) from orders where organisation_id = console_organisation() and hold = 'connection') as waiting,
+    (select count(*) from orders where organisation_id = console_organisation() and hold = 'settled') as settled,
     array(
         select t.name from xero_tenant t
         where t.organisation_id = console_organisation() and not t.connected

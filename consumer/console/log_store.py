@@ -68,6 +68,12 @@ def still_failing(connection: Connection[Any], order_ids: Sequence[str]) -> set[
     return {order_id for (order_id,) in rows}
 
 
+def settled_since(connection: Connection[Any], order_ids: Sequence[str]) -> set[str]:
+    """Return those of `order_ids` that somebody settled."""
+    rows = connection.execute(_QUERIES["settled"], {"order_ids": list(order_ids)})
+    return {order_id for (order_id,) in rows}
+
+
 def failed_order_ids(connection: Connection[Any], wanted: LogFilter, limit: int) -> list[str]:
     """Return the orders of `wanted` that failed and still are not through: what its retry means."""
     parameters = {

@@ -26,6 +26,9 @@ from orders
 where order_id = any(%(order_ids)s::text[])
   and (problem_id is not null or hold in ('problem', 'connection', 'settings', 'retry', 'disabled', 'in_doubt'))
 
+-- name: settled
+select order_id from order_settlement where order_id = any(%(order_ids)s) and stands
+
 -- name: failed_orders
 select distinct l.order_id
 from sync_log l

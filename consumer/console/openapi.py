@@ -7,6 +7,7 @@ from typing import Any
 from consumer.console.log_filter import PARAMETERS
 from consumer.console.visit import Face, GuardedRoute
 from consumer.results import Operation, Outcome
+from consumer.sync.settlement import REASON_CHARACTERS_MAX, SettledAs
 
 _PATH_PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")
 _TEXT = {"type": "string"}
@@ -27,7 +28,25 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
             "order_ids": {"type": "array", "items": _TEXT},
             "problem_id": {"type": "integer"},
         },
-        "description": "Either of the two. The answer has `unknown`: those of the ids that name no order.",
+        "description": "Either of the two. The answer has `unknown`: those of the ids that name no order; and "
+        "`settled` where somebody settled some of them, which are left alone.",
+    },
+    ("POST", "/settle/{order_id:path}"): {
+        "type": "object",
+        "required": ["as", "reason"],
+        "properties": {
+            "as": {"type": "string", "enum": list(SettledAs)},
+            "reason": {"type": "string", "minLength": 1, "maxLength": REASON_CHARACTERS_MAX},
+            "problem": {
+                **_TEXT,
+                "description": "The code of what the order fails for; 409 if another.",
+            },
+        },
+        "description": "A further change in HearLink brings the order back, but for `do-not-send`.",
+    },
+    ("POST", "/unsettle/{order_id:path}"): {
+        "type": "object",
+        "properties": {"reason": {"type": "string", "maxLength": REASON_CHARACTERS_MAX}},
     },
 }
 _SETTINGS_BODY = {

@@ -9,7 +9,7 @@ from consumer.console.refusal import Refusal, not_found
 from consumer.console.visit import Visit
 from consumer.contract import RegistryUnavailableError
 from consumer.database import load_queries
-from consumer.results import RetrySelection, operator_requests, request_retry, retry_candidates
+from consumer.results import RetrySelection, operator_requests, request_retry, retry_candidates, settled_candidates
 
 _QUERIES = load_queries(__file__, "retrying.sql")
 # So many orders at once, and in one row of the audit: whoever looks for an order's acts reads them all.
@@ -20,14 +20,26 @@ def request_orders(visit: Visit, order_ids: Sequence[str], *, action: str) -> li
     """Request these orders, whatever their state; return those that there are.
 
     Raises:
-        Refusal: none of them is the organisation's, or the request can't be written.
+        Refusal: none of them is the organisation's, or they are settled, or the request can't be written.
     """
     selection = RetrySelection(order_ids=tuple(order_ids), organisation_id=visit.organisation_id)
     detail = {"order_id": order_ids[0]} if len(order_ids) == 1 else {}
     requested = _request(visit, selection, action=action, detail=detail)
+    if not requested and settled_among(visit, order_ids=tuple(order_ids)):
+        raise Refusal(
+            HTTPStatus.CONFLICT,
+            "Somebody settled this, so that nothing of it is sent to Xero.",
+            "The order's page says who, when and why. Take that back first: Unsettle.",
+        )
     if not requested:
         raise not_found("such order")
     return requested
+
+
+def settled_among(visit: Visit, **conditions: Any) -> list[str]:
+    """Return the ids of the orders under these conditions of a RetrySelection that are settled, and not requested."""
+    selection = RetrySelection(organisation_id=visit.organisation_id, **conditions)
+    return settled_candidates(visit.connection, selection)
 
 
 def request_problem(visit: Visit, problem_id: int) -> list[str]:

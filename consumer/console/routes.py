@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from consumer.console import api
 from consumer.console.identity import Permission
-from consumer.console.pages import connection, export, log, order, problems, settings
+from consumer.console.pages import connection, export, log, order, problems, settings, settlement
 from consumer.console.visit import Face, GuardedRoute
 
 
@@ -35,6 +35,10 @@ GUARDED_ROUTES = (
     GuardedRoute("GET", "/orders/{order_id:path}", _VIEW, order.show_order),
     GuardedRoute("GET", "/sync/{order_id:path}", _SYNC, order.confirm_sync),
     GuardedRoute("POST", "/sync/{order_id:path}", _SYNC, order.sync),
+    GuardedRoute("GET", "/settle/{order_id:path}", _SYNC, settlement.confirm_settle),
+    GuardedRoute("POST", "/settle/{order_id:path}", _SYNC, settlement.settle),
+    GuardedRoute("GET", "/unsettle/{order_id:path}", _SYNC, settlement.confirm_unsettle),
+    GuardedRoute("POST", "/unsettle/{order_id:path}", _SYNC, settlement.unsettle),
     GuardedRoute("GET", "/export", _VIEW, export.show_export),
     GuardedRoute("POST", "/export", _VIEW, export.download),
     GuardedRoute("GET", "/settings", _MANAGE, settings.show_settings),
@@ -50,7 +54,10 @@ GUARDED_ROUTES = (
     GuardedRoute(
         "GET", "/problems", _VIEW, api.list_problems, Face.API, "The open problems, with their orders' count."
     ),
-    GuardedRoute("GET", "/state", _VIEW, api.get_state, Face.API, "Failed orders, and the state of the connection."),
+    GuardedRoute("GET", "/settled", _VIEW, api.list_settled, Face.API, "The orders that people settled, newest first."),
+    GuardedRoute(
+        "GET", "/state", _VIEW, api.get_state, Face.API, "Failed and settled orders, and the state of the connection."
+    ),
     GuardedRoute("GET", "/orders/{order_id:path}", _VIEW, api.get_order, Face.API, "How an order stands in Xero."),
     GuardedRoute("GET", "/plan/{order_id:path}", _VIEW, api.get_plan, Face.API, "What a sync would send."),
     GuardedRoute(
@@ -58,6 +65,10 @@ GUARDED_ROUTES = (
     ),
     GuardedRoute("POST", "/sync/{order_id:path}", _SYNC, api.sync_order, Face.API, "Sync the order to Xero."),
     GuardedRoute("POST", "/retry", _SYNC, api.retry, Face.API, "Retry orders, or those of a problem."),
+    GuardedRoute(
+        "POST", "/settle/{order_id:path}", _SYNC, api.settle, Face.API, "Close the order's failure, with a reason."
+    ),
+    GuardedRoute("POST", "/unsettle/{order_id:path}", _SYNC, api.unsettle, Face.API, "Take a settlement back."),
     GuardedRoute("GET", "/settings", _MANAGE, api.get_settings, Face.API, "The settings, and what is wrong with them."),
     GuardedRoute("POST", "/settings/preview", _MANAGE, api.preview_settings, Face.API, "What settings would do."),
     GuardedRoute("PUT", "/settings", _MANAGE, api.put_settings, Face.API, "Make settings hold, all of them."),

@@ -8,6 +8,8 @@ select
         where o.organisation_id = %(organisation_id)s
           and (%(clinic_ids)s::text[] is null or o.clinic_id = any(%(clinic_ids)s))
           and s.synchronisation_enabled
+          -- What somebody settled stays as it is.
+          and o.hold is distinct from 'settled'
           and (o.due_at is not null or (o.revision > o.synced_revision and o.hold is not null))
     ) as to_push,
     (

@@ -1,7 +1,6 @@
 """The tenants of a connection, and asking Xero anew what they offer."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -103,6 +102,6 @@ def with_fresh_tenants(visit: Visit, tenant_ids: Collection[str], go_on: GoOn) -
     def after_asking_xero() -> Response:
         failed = describe_tenants(visit.console, visit.organisation_id, stale)
         with visit.scope() as connection:
-            return go_on(replace(visit, connection=connection), failed)
+            return go_on(visit.within(connection), failed)
 
     return after_asking_xero

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
@@ -96,6 +96,10 @@ class Visit:
         # One address has the page and its part: no cache may take the one for the other.
         headers = {"Vary": _PART_HEADER}
         return HTMLResponse(self.console.rendering.render(self, template, values), status, headers)
+
+    def within(self, connection: Connection[TupleRow]) -> "Visit":
+        """Return the same visit in another transaction, as `scope` opens it."""
+        return replace(self, connection=connection)
 
     def scope(self) -> AbstractContextManager[Connection[TupleRow]]:
         """Open another transaction like `connection`'s, after this one has ended."""

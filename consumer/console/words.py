@@ -64,6 +64,7 @@ _HOLDS = {
     "limit": "Waiting for Xero's limit",
     "retry": "Waiting for another try",
     "in_doubt": "In doubt: an answer of Xero was lost, and is looked up",
+    "settled": "Settled by a person",
 }
 
 

@@ -62,7 +62,7 @@ allowed (objects, privileges, columns) as (
     values
         (
             '{clinic,sync_log,problem,xero_tenant,xero_link,xero_intent,xero_intent_element,xero_refusal,'
-            'clinic_settings,unsettled,xero_access}'::text[],
+            'clinic_settings,unsettled,xero_access,settlement,order_settlement}'::text[],
             '{select}'::text[], null::text[]
         ),
         ('{organisation}', '{select,insert,update}', null),
@@ -92,7 +92,7 @@ guarded (object, command, visible, allowed) as (
     select object, '*', 'organisation_id = console_organisation()', ''
     from unnest(
         '{clinic,organisation,clinic_override,orders,sync_log,problem,audit,xero_connection,xero_tenant,xero_link,'
-        'xero_intent,xero_refusal,dead_letter}'::text[]
+        'xero_intent,xero_refusal,dead_letter,settlement}'::text[]
     ) as object
     union all
     select
@@ -151,7 +151,7 @@ missing (step, what, statement) as (
     select
         3, format('the option security_invoker of the view %s', object),
         format('alter view %I set (security_invoker = true)', object)
-    from unnest('{clinic_settings,unsettled,xero_access}'::text[]) as object
+    from unnest('{clinic_settings,unsettled,xero_access,order_settlement}'::text[]) as object
     where not coalesce(
         (select 'security_invoker=true' = any(reloptions) from pg_class where oid = to_regclass(quote_ident(object))), false
     )

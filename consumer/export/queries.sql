@@ -151,6 +151,8 @@ chosen as (
                 where bill.tenant_id = d.tenant_id and bill.kind = 'invoice' and bill.order_id = d.order_id
                   and bill.local_id = d.invoice_id
             ) = 'gone' then 'without_invoice'
+            -- Somebody said that it is in Xero by hand, or not to be sent.
+            when exists (select from order_settlement s where s.order_id = d.order_id and s.stands) then 'settled'
         end as fate
     from standing d
     left join shared_number shared on shared.tenant_id = d.tenant_id and shared.number_key = d.number_key

@@ -29,6 +29,7 @@ _FATES = {
     "gone": "deleted or voided in Xero; if that was a mistake, enter it there by hand",
     "used_up": "with a number that is used up in Xero: the credit note was deleted in HearLink before, so voided there",
     "without_invoice": "a credit note for an invoice that was deleted or voided in Xero",
+    "settled": "of an order that somebody settled: not to be sent, or entered in Xero by hand; unsettle it first",
 }
 _NO_NUMBER = "without a number in HearLink; Xero's import tells documents apart by it"
 _SHARED_NUMBER = "with a number that another one has too; imported, the two would become one"

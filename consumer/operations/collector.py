@@ -171,6 +171,7 @@ def _families(gauges: Gauges, usage: Mapping[str, BudgetUsage]) -> Iterator[Gaug
 def _order_families(groups: Iterable[OrderGroup]) -> Iterator[GaugeMetricFamily]:
     due: Counter[tuple[str, ...]] = Counter()
     failed: Counter[tuple[str, ...]] = Counter()
+    settled: Counter[tuple[str, ...]] = Counter()
     waiting: Counter[tuple[str, ...]] = Counter()
     oldest_due: dict[tuple[str, ...], float] = {}
     oldest_pending: dict[tuple[str, ...], float] = {}
@@ -181,12 +182,17 @@ def _order_families(groups: Iterable[OrderGroup]) -> Iterator[GaugeMetricFamily]
             oldest_due[tenant] = max(oldest_due.get(tenant, 0.0), group.due_seconds or 0.0)
         elif group.state == "failed":
             failed[tenant] += group.orders
+        elif group.state == "settled":
+            # Xero lacks nothing that anybody waits for.
+            settled[tenant] += group.orders
+            continue
         else:
             waiting[group.tenant, group.reason] += group.orders
         place = (group.tenant, group.state)
         oldest_pending[place] = max(oldest_pending.get(place, 0.0), group.pending_seconds or 0.0)
     yield _filled(table.ORDERS_DUE, due.items())
     yield _filled(table.ORDERS_FAILED, failed.items())
+    yield _filled(table.ORDERS_SETTLED, settled.items())
     yield _filled(table.ORDERS_WAITING, waiting.items())
     yield _filled(table.OLDEST_DUE, oldest_due.items())
     yield _filled(table.OLDEST_PENDING, oldest_pending.items())

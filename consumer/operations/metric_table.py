@@ -237,6 +237,7 @@ ORDERS_WAITING = _shared(
     "orders_waiting", "orders", "Orders that go on by themselves, or after connecting; by reason.", "tenant", "reason"
 )
 ORDERS_FAILED = _shared("orders_failed", "orders", "Orders that need someone.", "tenant")
+ORDERS_SETTLED = _shared("orders_settled", "orders", "Orders that a person settled: left alone, no failure.", "tenant")
 OLDEST_DUE = _shared("oldest_due_seconds", "seconds", "How long the oldest due order has been due.", "tenant")
 OLDEST_PENDING = _shared(
     "oldest_pending_seconds",

@@ -24,7 +24,7 @@ _QUERIES = load_queries(__file__, "status.sql")
 
 
 class OrderGroup(msgspec.Struct, frozen=True):
-    """Orders of one tenant in one state: due, waiting (see `reason`) or failed.
+    """Orders of one tenant in one state: due, waiting (see `reason`), failed, or settled by a person.
 
     `tenant` is `-:organisation` where no call can be made for them, nor ever was. `due_seconds`: since when the oldest
     is due; `pending_seconds`: the age of the oldest change that Xero lacks. `reason` says what waiting ones wait for:
@@ -112,7 +112,7 @@ class Gauges(msgspec.Struct, frozen=True):
     role_failures: list[RoleFailures]
 
     def count(self, state: str) -> int:
-        """Return how many orders are in `state`: due, waiting, failed."""
+        """Return how many orders are in `state`: due, waiting, failed, settled."""
         return sum(group.orders for group in self.orders if group.state == state)
 
 
@@ -130,6 +130,7 @@ class TenantStatus(msgspec.Struct, frozen=True):
     due: int
     waiting: int
     failed: int
+    settled: int
     oldest_due_seconds: float | None
     open_intents: int
     minute_used: int
@@ -168,6 +169,8 @@ class Status(msgspec.Struct, frozen=True):
     lag_held: int | None
     unread_requests: int | None
     waiting_for: dict[str, int]
+    # Orders that a person settled: left alone, and neither failed nor waiting.
+    settled: int
     # Orders that wait for a person, as their clinic wishes: manual, disabled.
     held: dict[str, int]
     # Orders saved while synchronisation was off, in clinics where it is on now: nothing sends them by itself.
@@ -225,6 +228,7 @@ def read_status(connection: Connection[Any], configuration: Configuration, budge
         lag_held=None if lag is None else lag.held,
         unread_requests=requests,
         waiting_for=waiting_for,
+        settled=gauges.count("settled"),
         held=held,
         left_behind=left_behind,
         oldest_due_seconds=_longest(gauges.orders, "due"),
@@ -334,6 +338,7 @@ def _tenant_status(usage: BudgetUsage | None, gauges: Gauges, tenants: list[Tena
         due=sum(group.orders for group in groups if group.state == "due"),
         waiting=sum(group.orders for group in groups if group.state == "waiting"),
         failed=sum(group.orders for group in groups if group.state == "failed"),
+        settled=sum(group.orders for group in groups if group.state == "settled"),
         oldest_due_seconds=_longest(groups, "due"),
         open_intents=sum(entry.intents for entry in gauges.intents if entry.tenant == tenant.tenant_id),
         minute_used=usage.minute_used if usage else 0,

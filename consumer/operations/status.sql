@@ -1,5 +1,5 @@
 -- name: orders
--- Orders that are on their way or need someone, by tenant and state. An order that a worker has in hand keeps its
+-- Orders that are on their way, need someone or were settled by somebody, by tenant and state. An order that a worker has in hand keeps its
 -- due_at until the result is written, so it is due here as well: nothing is ever in none of the states.
 with counted as (
     select
@@ -14,7 +14,7 @@ with counted as (
         extract(epoch from now() - min(pending_since))::float8 as pending_seconds
     from orders
     where due_at is not null
-       or hold in ('problem', 'connection', 'settings', 'limit', 'retry', 'in_doubt')
+       or hold in ('problem', 'connection', 'settings', 'limit', 'retry', 'in_doubt', 'settled')
     group by 1, 2, 3, 4, 5, 6
 ),
 placed as (
@@ -53,13 +53,14 @@ select
         when lost or resting then 'waiting'
         when due = 'now' then 'due'
         when due = 'never' and hold = 'problem' then 'failed'
+        when due = 'never' and hold = 'settled' then 'settled'
         else 'waiting'
     end as state,
     case
         when lost then 'connection'
         when resting then 'limit'
         when due = 'now' then ''
-        when due = 'never' and hold = 'problem' then ''
+        when due = 'never' and hold in ('problem', 'settled') then ''
         when hold is null then 'pause'
         when hold = 'problem' then 'retry'
         else hold

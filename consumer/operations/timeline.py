@@ -103,6 +103,8 @@ def _clock(moment: datetime) -> str:
 def _act_moment(act: dict[str, Any]) -> Moment:
     detail = act["detail"]
     text = f"{act['actor']}: {act['action'].replace('_', ' ')}"
+    if detail.get("settled_as"):
+        text = f"{text} as {detail['settled_as']}"
     if detail.get("orders", 1) > 1:
         text = f"{text}, with {detail['orders'] - 1} other orders"
     if detail.get("reason"):

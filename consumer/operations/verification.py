@@ -76,12 +76,14 @@ class ListComparison(msgspec.Struct, frozen=True):
 class Verification(msgspec.Struct, frozen=True):
     """What was found of so many `orders`; `cannot_know` says in sentences what this look could not see.
 
+    `settled` of them are not judged: somebody said that Xero is right as it is, or will be made so by hand.
     `against` is None where no list of HearLink's was given.
     """
 
     totals: list[Totals]
     findings: list[Finding]
     orders: int
+    settled: int
     against: ListComparison | None
     cannot_know: list[str]
 
@@ -137,8 +139,7 @@ class _Look:
         self._standings: Counter[str] = Counter()
 
     def look(self) -> Verification:
-        row = self._connection.execute(_QUERIES["count"]).fetchone()
-        orders = 0 if row is None else int(row[0])
+        orders = self._count("count")
         for number, bounds in enumerate(self._pages(), start=1):
             self._look_at_links(bounds)
             if self._with_list:
@@ -149,9 +150,14 @@ class _Look:
             totals=sorted(self._totals.values(), key=lambda totals: totals.organisation_id),
             findings=sorted(self._findings),
             orders=orders,
+            settled=self._count("settled"),
             against=self._comparison() if self._with_list else None,
             cannot_know=[SINCE_THE_LIST if self._with_list else NEVER_CAME, NOT_ASKED],
         )
+
+    def _count(self, name: str) -> int:
+        row = self._connection.execute(_QUERIES[name]).fetchone()
+        return 0 if row is None else int(row[0])
 
     def _pages(self) -> Iterator[dict[str, Any]]:
         """Yield the bounds of one page after another; the last has no end, and holds whatever lies beyond."""

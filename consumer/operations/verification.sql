@@ -11,6 +11,9 @@ set local statement_timeout = '30min'
 -- name: count
 select count(*) from orders
 
+-- name: settled
+select count(*) from order_settlement where stands
+
 -- name: page_end
 -- The last order of a page; none where fewer are left.
 select order_id from orders where order_id > %(after)s order by order_id offset %(orders)s - 1 limit 1

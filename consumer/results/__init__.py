@@ -5,7 +5,13 @@ from consumer.results.encoding import OutboxEncoder, topic_names
 from consumer.results.log_search import LogCount, LogFilter, LoggedEntry, log_counts, log_entries
 from consumer.results.outbox import OUTBOX_CHANNEL, OutboxMessage, OutboxTopic, post, set_aside_count, unpublished_count
 from consumer.results.problem import Attempt, Behaviour, Facts, Problem, ProblemClass, Severity
-from consumer.results.problems import OpenProblem, close_problems_without_orders, open_problem, open_problems
+from consumer.results.problems import (
+    OpenProblem,
+    close_problems_if_free,
+    close_problems_without_orders,
+    open_problem,
+    open_problems,
+)
 from consumer.results.publisher import Delivery, Publication, Publisher, producer_settings
 from consumer.results.relay import Relay, RelayMetrics
 from consumer.results.retention import KeptMonths, keep_months
@@ -16,6 +22,7 @@ from consumer.results.retry_selection import (
     left_behind_count,
     operator_requests,
     retry_candidates,
+    settled_candidates,
     still_off_count,
 )
 from consumer.results.sync_log import EncodeLogEntry, LogEntry, Operation, Outcome, Trigger, record, record_skips
@@ -52,6 +59,7 @@ __all__ = [
     "Rung",
     "Severity",
     "Trigger",
+    "close_problems_if_free",
     "close_problems_without_orders",
     "keep_months",
     "left_behind_count",
@@ -70,6 +78,7 @@ __all__ = [
     "retry_candidates",
     "ring",
     "set_aside_count",
+    "settled_candidates",
     "still_off_count",
     "topic_names",
     "unpublished_count",

@@ -65,6 +65,17 @@ def close_problems_without_orders(connection: Connection[Any], problem_ids: Sequ
     return [int(row[0]) for row in connection.execute(_QUERIES["close_empty"], wanted)]
 
 
+def close_problems_if_free(connection: Connection[Any], problem_ids: Sequence[int]) -> None:
+    """Do the same, and wait for nobody: for a caller that holds an order, which a pass may be waiting for.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: somebody else has one of them in hand.
+    """
+    wanted = {"problem_ids": sorted(set(problem_ids))}
+    connection.execute(_QUERIES["lock_if_free"], wanted)
+    connection.execute(_QUERIES["close_empty"], wanted)
+
+
 def open_problems(connection: Connection[Any], organisation_id: str | None = None) -> list[OpenProblem]:
     """Return the open problems (of one organisation), those that hold most orders first."""
     with connection.cursor(row_factory=dict_row) as cursor:

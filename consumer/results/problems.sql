@@ -15,6 +15,9 @@ returning id
 -- name: lock
 select id from problem where id = any(%(problem_ids)s) and closed_at is null order by id for no key update
 
+-- name: lock_if_free
+select id from problem where id = any(%(problem_ids)s) and closed_at is null order by id for no key update nowait
+
 -- name: close_empty
 update problem set closed_at = now()
 where id = any(%(problem_ids)s)

@@ -41,6 +41,8 @@ effect as (
               and request.attempt >= standing.attempts
               and coalesce(request.revision >= standing.revision, true)
               and (standing.revision > standing.synced_revision or standing.hold is not null)
+              -- Nobody tries again what a person settled.
+              and standing.hold is distinct from 'settled'
               and not standing.in_doubt
         ) as due_at,
         standing.in_doubt,

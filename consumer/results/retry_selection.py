@@ -19,8 +19,9 @@ class RetrySelection(msgspec.Struct, frozen=True, kw_only=True):
 
     Without `order_ids` only orders that failed, or are held because something failed, are meant; with them, these
     orders whatever their state; with `held`, which excludes them, those that wait for a person with one of these holds
-    where synchronisation is on. `problem` is a problem's code, `problem_id` one of the open problems. `since` = failed
-    at this time or later; of held ones: changed at this time or later.
+    where synchronisation is on. What somebody settled is never meant, see `settled_candidates`. `problem` is a
+    problem's code, `problem_id` one of the open problems. `since` = failed at this time or later; of held ones: changed
+    at this time or later.
     """
 
     order_ids: tuple[str, ...] | None = None
@@ -56,6 +57,11 @@ def retry_candidates(
         # Planned for these very values, as few orders of many are held.
         cursor.execute(_QUERIES["candidates"], parameters, prepare=False)
         return msgspec.convert(cursor.fetchall(), list[RetryCandidate])
+
+
+def settled_candidates(connection: Connection[Any], selection: RetrySelection) -> list[str]:
+    """Return the ids of the orders that `selection` would mean as well, had nobody settled them."""
+    return [order_id for (order_id,) in connection.execute(_QUERIES["settled"], _parameters(selection))]
 
 
 def still_off_count(connection: Connection[Any], selection: RetrySelection) -> int:

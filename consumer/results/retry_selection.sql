@@ -5,6 +5,8 @@ select
 from orders
 left join problem on problem.id = orders.problem_id
 where orders.order_id > %(after_order_id)s
+  -- What somebody settled is answered with the settlement, whoever asks.
+  and not exists (select from order_settlement s where s.order_id = orders.order_id and s.stands)
   and (%(order_ids)s::text[] is null or orders.order_id = any(%(order_ids)s::text[]))
   and case
       when %(order_ids)s::text[] is not null then true
@@ -32,6 +34,29 @@ where orders.order_id > %(after_order_id)s
   )
 order by orders.order_id
 limit %(limit)s
+
+-- name: settled
+-- Of the same orders those that are left out, since somebody settled them; by what they failed for then.
+select s.order_id
+from order_settlement s
+where s.stands
+  and %(held)s::text[] is null
+  and (%(order_ids)s::text[] is null or s.order_id = any(%(order_ids)s::text[]))
+  and (%(organisation_id)s::text is null or s.organisation_id = %(organisation_id)s::text)
+  and (%(clinic_id)s::text is null or s.clinic_id = %(clinic_id)s::text)
+  and (%(problem)s::text is null or s.problem = %(problem)s::text)
+  and (
+      %(problem_id)s::bigint is null
+      or exists (select from sync_log l where l.order_id = s.order_id and l.problem_id = %(problem_id)s::bigint)
+  )
+  and (
+      %(since)s::timestamptz is null
+      or exists (
+          select from sync_log l
+          where l.order_id = s.order_id and l.outcome = 'failed' and l.occurred_at >= %(since)s::timestamptz
+      )
+  )
+order by s.order_id
 
 -- name: still_off
 select count(*)

@@ -5,11 +5,12 @@ import msgspec
 from consumer.results import Outcome, Problem
 from consumer.sync.back_off import ATTEMPTS, CRASHES_MAX
 from consumer.sync.conclusions import Conclusions
-from consumer.sync.gate import BEYOND_LIMIT, CONFLICT, Gate, Hold, decide
+from consumer.sync.gate import BEYOND_LIMIT, CONFLICT, Gate, Hold, decide, leave_settled
 from consumer.sync.job import Ending, Job, latest_patient
 from consumer.sync.minutes import Minutes
 from consumer.sync.planner import Circumstances
 from consumer.sync.services import Services
+from consumer.sync.settlement import Settlement
 from consumer.sync.tenant_facts import TenantFacts
 
 _DISABLED = "synchronisation_disabled"
@@ -39,6 +40,11 @@ class Admission:
         """Plan `job`, or end it here and now."""
         if job.row.in_doubt:
             self._conclusions.finish(job, Ending(hold=Hold.IN_DOUBT, free_attempt=True, keep_problem=True))
+            return
+        settled = job.row.settled
+        if settled is not None and settled.stands:
+            # Also where nothing else of it could be read.
+            self._leave_settled(job, settled)
             return
         if job.row.hold == Hold.RETRY and job.row.attempts > ATTEMPTS:
             # Calls with this order end without an answer.
@@ -70,6 +76,19 @@ class Admission:
             if gate.hold is not None or gate.done:
                 self._only_close(job, gate)
             self._prepare(job)
+
+    def _leave_settled(self, job: Job, settled: Settlement) -> None:
+        """End an order that somebody settled; told to whoever asks, and once where that keeps a change away."""
+        gate = leave_settled(settled, requested=job.row.requested)
+        if job.row.requested or settled.is_news:
+            assert gate.code is not None  # noqa: S101 -- a settlement has its words
+            problem = self._services.catalogue.local(gate.code, **gate.values)
+            entry = job.entry(
+                job.whole_order, Outcome.SKIPPED, problem.message, tenant_id=self._tenant_id, problem=problem
+            )
+            self._minutes.log(entry)
+            job.tells_settled_change = settled.changed
+        self._conclusions.finish(job, Ending(hold=gate.hold, answered=True, free_attempt=True))
 
     def _only_close(self, job: Job, gate: Gate) -> None:
         """Have no more sent of an order that may not be pushed any more than what closes its gaps."""

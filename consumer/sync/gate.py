@@ -7,6 +7,7 @@ import msgspec
 from consumer.orders import Order
 from consumer.settings import ClinicSettings, Mode
 from consumer.sync.excess import Excess, find_excess
+from consumer.sync.settlement import Settlement
 
 
 class Hold(StrEnum):
@@ -23,10 +24,14 @@ class Hold(StrEnum):
     LIMIT = "limit"
     RETRY = "retry"
     IN_DOUBT = "in_doubt"
+    # Until it changes, or the settlement is taken back: somebody said so.
+    SETTLED = "settled"
 
 
 CONFLICT = "sequence_used_twice"
 BEYOND_LIMIT = "amount_beyond_limit"
+SETTLED = "settled"
+SETTLED_CHANGE = "settled_change_not_sent"
 
 
 class Conflicts(msgspec.Struct, frozen=True):
@@ -61,6 +66,15 @@ class Gate(msgspec.Struct, frozen=True):
     values: dict[str, str] = {}
     failed: bool = False
     done: bool = False
+
+
+def leave_settled(settlement: Settlement, *, requested: bool) -> Gate:
+    """Decide on an order that somebody settled: nothing of it is sent, not even what closes its gaps.
+
+    Whoever `requested` it is told how it stands; else the log tells of a change that is not sent.
+    """
+    code = SETTLED_CHANGE if settlement.changed and not requested else SETTLED
+    return Gate(hold=Hold.SETTLED, code=code, values=settlement.values())
 
 
 def decide(

@@ -39,7 +39,7 @@ class OrdersMovedError(Exception):
     """Some orders of a call are no longer this tenant's to send; nothing was written, nothing may be sent."""
 
     def __init__(self, order_ids: frozenset[str]) -> None:
-        super().__init__(f"{len(order_ids)} orders changed their tenant, or were switched off, during a pass")
+        super().__init__(f"{len(order_ids)} orders changed their tenant, were switched off or settled, during a pass")
         self.order_ids = order_ids
 
 

@@ -22,8 +22,8 @@ from unnest(
 select from orders where order_id = any(%(order_ids)s::text[]) order by order_id for no key update
 
 -- name: moved
--- Orders that are no longer this tenant's to send: their clinic's settings changed, or another tenant has, or may have,
--- their invoice by now.
+-- Orders that are no longer this tenant's to send: their clinic's settings changed, another tenant has, or may have,
+-- their invoice by now, or somebody settled them.
 select o.order_id
 from orders o
 left join clinic_settings s using (organisation_id, clinic_id)
@@ -37,6 +37,7 @@ where o.order_id = any(%(order_ids)s::text[])
       or exists (
           select from unsettled u where u.order_id = o.order_id and u.tenant_id <> %(tenant_id)s
       )
+      or exists (select from order_settlement s where s.order_id = o.order_id and s.stands)
   )
 
 -- name: settle_elements

@@ -10,10 +10,12 @@ import msgspec
 from consumer.orders import Order, Patient, read_order
 from consumer.results import Facts, LogEntry, Operation, Outcome, Problem, Trigger
 from consumer.settings import ClinicSettings
+from consumer.sync.gaps import find_gaps
 from consumer.sync.gate import Conflicts, Hold
 from consumer.sync.intents import Sender
 from consumer.sync.link import LinkKind, Links
 from consumer.sync.planner import Circumstances, make_plan
+from consumer.sync.settlement import Settlement
 from consumer.sync.step import Finding, Plan, Stage, Step
 from consumer.xero.payloads import BATCH_ELEMENTS
 
@@ -22,7 +24,6 @@ _NOTE_OPERATIONS = frozenset({Operation.CREDIT_NOTE_CREATE, Operation.CREDIT_NOT
 _PAYMENT_OPERATIONS = frozenset({Operation.PAYMENT_CREATE, Operation.PAYMENT_DELETE})
 # What stands for itself on the invoice: each of them goes or fails alone, whatever becomes of the others.
 _PARTS = frozenset({LinkKind.PAYMENT, LinkKind.CREDIT_NOTE, LinkKind.ALLOCATION})
-_GAP_KINDS = (LinkKind.PAYMENT, LinkKind.ALLOCATION)
 _NOTE_KINDS = frozenset({LinkKind.CREDIT_NOTE, LinkKind.ALLOCATION})
 # A change of an invoice that Xero refuses because something is applied to it keeps no payment back: whatever is added
 # makes that no worse, and it is received money.
@@ -79,6 +80,13 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
     unreconciled: bool
     conflict_sequences: tuple[int, ...]
     conflict_letters: tuple[int, ...]
+    # What somebody settled, as JSON.
+    settlement: str | None
+
+    @property
+    def settled(self) -> Settlement | None:
+        """What somebody settled of it, whether it still stands or a change has ended it."""
+        return None if self.settlement is None else msgspec.json.decode(self.settlement, type=Settlement)
 
     @property
     def requested(self) -> bool:
@@ -129,6 +137,8 @@ class Job:
         # change: no more of it is sent than what closes that gap.
         self.closing: Ending | None = None
         self.called = False
+        # Whether the log says by now that a change is not sent, because the order is settled.
+        self.tells_settled_change = False
         # Whether Xero may hold something of it that no link tells.
         self.is_uncertain = row.unreconciled
         # How many elements a call with this order may have; shrinks after calls that failed as a whole.
@@ -214,16 +224,7 @@ class Job:
     @property
     def gaps(self) -> tuple[str, ...]:
         """What stands in HearLink and is missing in Xero, taken out there for a change that was not made yet."""
-        removed = [link for kind in _GAP_KINDS for link in self.links.of_kind(kind) if link.makes_way]
-        if not removed:
-            return ()
-        payments = {one.payment_id for one in self.order.payments if one.amount > 0}
-        notes = {one.credit_note_id for one in self.order.credit_notes}
-        return tuple(
-            f"the {link.kind.value} of {link.detail.get('amount', '')}"
-            for link in removed
-            if link.local_id in (payments if link.kind is LinkKind.PAYMENT else notes)
-        )
+        return find_gaps(self.order, self.links)
 
     @property
     def is_unfinished(self) -> bool:

@@ -26,6 +26,7 @@ from consumer.sync.lease import Lease
 from consumer.sync.link import Link
 from consumer.sync.link_store import order_of, save_links
 from consumer.sync.services import Services
+from consumer.sync.settling import end_settlements, note_told
 
 _QUERIES = load_queries(__file__, "queue.sql")
 _log = structlog.get_logger()
@@ -118,6 +119,7 @@ class Minutes:
         held = [self._problem_id(job, ending, problem_ids) for job, ending in zip(jobs, endings, strict=True)]
         order_ids = [job.row.order_id for job in jobs]
         self._connection.execute(_QUERIES["lock"], {"order_ids": order_ids})
+        self._note_settlements(jobs)
         self._connection.execute(
             _QUERIES["finish"],
             {
@@ -141,7 +143,17 @@ class Minutes:
         self._post_retries(zip(jobs, endings, strict=True))
         gone = {job.row.problem_id for job in jobs if job.row.problem_id is not None}
         met = [self._met.pop(order_id, set()) for order_id in order_ids]
-        close_problems_without_orders(self._connection, sorted(gone.union(*met)))
+        # Also what they fail for now: somebody may have settled them meanwhile.
+        now = {problem_id for problem_id in held if problem_id is not None}
+        close_problems_without_orders(self._connection, sorted(gone.union(now, *met)))
+
+    def _note_settlements(self, jobs: Iterable[Job]) -> None:
+        told = [job.row.order_id for job in jobs if job.tells_settled_change]
+        if told:
+            note_told(self._connection, told)
+        over = [job.row.order_id for job in jobs if (settled := job.row.settled) is not None and not settled.stands]
+        if over:
+            end_settlements(self._connection, over)
 
     def _problem_id(self, job: Job, ending: Ending, problem_ids: dict[tuple[str, str, str], int]) -> int | None:
         if ending.keep_problem:

@@ -12,9 +12,10 @@ from consumer.orders import Patient, read_order
 from consumer.results import Catalogue, Problem
 from consumer.settings import load_clinic_settings
 from consumer.sync import exchange
-from consumer.sync.gate import Conflicts, Gate, Hold, decide
+from consumer.sync.gate import Conflicts, Gate, Hold, decide, leave_settled
 from consumer.sync.link_store import load_links
 from consumer.sync.planner import Circumstances, make_plan
+from consumer.sync.settling import load_settlement
 from consumer.sync.step import Plan
 from consumer.sync.tenant_facts import load_refusals
 from consumer.xero import AccessCode, Refusal
@@ -87,6 +88,9 @@ def preview_order(connection: Connection[Any], order_id: str, hearlink_url: str)
     requested = row.requested_revision is not None
     conflicts = Conflicts(row.conflict_sequences, row.conflict_letters)
     gate = decide(order, settings, requested=requested, elsewhere=links.elsewhere, conflicts=conflicts)
+    settlement = load_settlement(connection, order_id)
+    if settlement is not None and settlement.stands:
+        gate = leave_settled(settlement, requested=requested)
     on_request = (
         decide(order, settings, requested=True, elsewhere=links.elsewhere) if gate.hold is Hold.MANUAL else gate
     )

@@ -61,6 +61,17 @@ def has_urgent(connection: Connection[Any], book: Book) -> bool:
     return bool(row is not None and row[0])
 
 
+def settle(connection: Connection[Any], order_id: str) -> None:
+    """Have an order stand as settled, in the caller's transaction, which has written the settlement."""
+    connection.execute(_QUERIES["settle"], {"order_id": order_id})
+
+
+def unsettle(connection: Connection[Any], order_id: str) -> None:
+    """Make an order due whose settlement the caller's transaction has taken back."""
+    connection.execute(_QUERIES["unsettle"], {"order_id": order_id})
+    connection.execute(_QUERIES["notify"])
+
+
 def wake_after_connect(connection: Connection[Any], organisation_id: str) -> int:
     """Make due what waited for the connection, in clinics in auto mode or on an unanswered request; return how many."""
     count = connection.execute(_QUERIES["wake_connection"], {"organisation_id": organisation_id}).rowcount

@@ -172,7 +172,17 @@ select
           and (c.pushed_at is null or c.pushed_at < s.noticed_at)
           and c.occurred_at < s.noticed_at + interval '10 minutes'
     ) as unreconciled,
-    conflict.sequences as conflict_sequences, conflict.letters as conflict_letters
+    conflict.sequences as conflict_sequences, conflict.letters as conflict_letters,
+    -- Against this row as it was claimed, as above.
+    (
+        select jsonb_build_object(
+            'order_id', s.order_id, 'settled_as', s.settled_as, 'reason', s.reason, 'actor', s.actor,
+            'settled_at', s.settled_at, 'problem', s.problem, 'changed', s.content <> settled_content(c.state),
+            'told', s.told
+        )
+        from settlement s
+        where s.order_id = c.order_id
+    )::text as settlement
 from claimed c
 cross join lateral (
     select
@@ -195,15 +205,21 @@ where c.organisation_id = %(organisation_id)s
 
 -- name: finish
 -- One row an order, whatever became of it. An event that came meanwhile has moved revision and due_at, and whoever
--- rang meanwhile has moved due_at: they stay, and so does the request. Nobody waits for a look-up that is over.
+-- rang meanwhile has moved due_at: they stay, and so does the request. Nobody waits for a look-up that is over. What
+-- somebody settled meanwhile stays settled; where the claim was too early to see it, the order is looked at once more.
 update orders o
 set synced_revision = case when r.synced then greatest(o.synced_revision, r.revision) else o.synced_revision end,
     due_at = case
-        when r.called_again then coalesce(o.due_at, now())
+        when r.called_again and o.hold = 'settled' then o.due_at
+        when r.called_again or r.unseen_settlement then coalesce(o.due_at, now())
         when r.wait_seconds is null then null
         else now() + r.wait_seconds * interval '1 second'
     end,
-    hold = case when r.called_again then null else r.hold end,
+    hold = case
+        when r.called_again and o.hold = 'settled' then o.hold
+        when r.called_again or r.unseen_settlement then null
+        else r.hold
+    end,
     priority = case
         -- Something was taken out of Xero for a change that is still to be made there: it goes first.
         when r.unfinished then 0
@@ -241,11 +257,13 @@ set synced_revision = case when r.synced then greatest(o.synced_revision, r.revi
         )
         else o.calm_at
     end,
-    problem_id = r.problem_id,
+    problem_id = case when not r.settled then r.problem_id end,
     tenant_id = coalesce(r.tenant_id, o.tenant_id)
 from (
     select
         e.*,
+        s.settled,
+        s.settled and coalesce(e.hold, '') not in ('settled', 'in_doubt') as unseen_settlement,
         n.revision > e.revision
         or n.due_at is distinct from e.due_at
         or (e.hold is not distinct from 'in_doubt' and not exists (
@@ -263,8 +281,34 @@ from (
         unreconciled, unfinished
     )
     join orders n using (order_id)
+    cross join lateral (
+        select exists (select from order_settlement s where s.order_id = n.order_id and s.stands) as settled
+    ) s
 ) r
 where o.order_id = r.order_id
+
+-- name: settle
+-- Somebody closes the order's failure: nothing of it is due, and nothing is missing. One in doubt is looked up in Xero
+-- first, and ends as settled then.
+update orders
+set due_at = case when hold = 'in_doubt' then due_at end,
+    hold = case when hold = 'in_doubt' then hold else 'settled' end,
+    problem_id = null,
+    attempts = 0,
+    priority = 1,
+    trigger = 'auto',
+    requested_revision = null,
+    pending_since = null
+where order_id = %(order_id)s
+
+-- name: unsettle
+-- It goes as any other order from now on.
+update orders
+set due_at = case when hold = 'in_doubt' then due_at else now() end,
+    hold = case when hold = 'in_doubt' then hold end,
+    trigger = 'retry',
+    pending_since = case when revision > synced_revision then coalesce(pending_since, occurred_at) else pending_since end
+where order_id = %(order_id)s
 
 -- name: lock
 select from orders where order_id = any(%(order_ids)s::text[]) order by order_id for update

@@ -298,7 +298,8 @@ class _Recovery:
                 problem_id = open_problem(self._connection, entry.organisation_id, self._lease.book, problem)
                 self._connection.execute(_QUERIES["hold"], {"order_id": entry.order_id, "problem_id": problem_id})
                 entry = msgspec.structs.replace(entry, problem_id=problem_id)
-                former += [] if sender.problem_id is None else [sender.problem_id]
+                # This one too, where somebody settled the order meanwhile.
+                former += [problem_id] if sender.problem_id is None else [problem_id, sender.problem_id]
             told.append(entry)
         record(self._connection, told, self._services.encoder.log_entry)
         # What the orders failed for before is not what holds them now.

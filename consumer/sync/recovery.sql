@@ -10,6 +10,7 @@ for update
 -- Whoever asked for the order has this answer.
 update orders set hold = 'problem', problem_id = %(problem_id)s, due_at = null, requested_revision = null
 where order_id = %(order_id)s
+  and not exists (select from order_settlement s where s.order_id = orders.order_id and s.stands)
 
 -- name: hold_in_doubt
 -- Those that wait for the look-up; what became of others meanwhile is another matter.

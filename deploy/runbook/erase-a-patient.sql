@@ -85,6 +85,22 @@ set xero_message = null,
 where order_id in (select order_id from erased_order)
   and (xero_message is not null or problem = 'not_in_catalogue');
 
+-- Why people settled their orders, in words of their own: there and where it was written down.
+update settlement
+set reason = 'erased'
+where order_id in (select order_id from erased_order);
+
+update sync_log
+set message = 'Settled, or taken back, by ' || coalesce(actor, 'somebody') || ', for a reason that was erased.'
+where order_id in (select order_id from erased_order)
+  and problem in ('settled', 'settled_change_not_sent', 'unsettled');
+
+update audit
+set detail = detail || '{"reason": "erased"}'
+where detail ->> 'order_id' in (select order_id from erased_order)
+  and action in ('settle', 'unsettle')
+  and detail ? 'reason';
+
 insert into audit (organisation_id, actor, action, detail)
 values (:'organisation', current_user, 'patient_erased', jsonb_build_object('patient_id', :'patient'));
 

@@ -11,6 +11,8 @@ from consumer.contract import Encoder, Schemas, event_to_json
 from consumer.database import connect
 from consumer.orders import ChangeKind, OrderEvent
 from consumer.resources import schemas_folder
+from consumer.sync.settlement import SettledAs
+from consumer.sync.settling import Wish, load_settlement, settle
 from tests.deploy.conftest import DEPLOY
 from tests.sync.books import ORGANISATION, Books, line, patient
 from tests.sync.conftest import books, open_books
@@ -109,11 +111,23 @@ def pushed(books: Books) -> Books:
 
 
 def test_nothing_of_an_erased_patient_is_left_in_any_table(pushed: Books) -> None:
+    # Whoever settled the order named the patient, though the page says not to.
+    wish = Wish(
+        order_id="order-1", settled_as=SettledAs.DO_NOT_SEND, reason="Quentin Quillfeather is gone", actor="finance"
+    )
+    settle(pushed.connection, pushed.services.encoder, pushed.services.catalogue, wish)
+    # What the relay published is gone a moment later.
+    pushed.connection.execute("delete from outbox where set_aside_at is null")
     before = {table for table, _ in traces(pushed.connection)}
     assert {"orders", "xero_intent_element", "xero_link", "dead_letter", "outbox", "sync_log", "problem"} <= before
+    assert {"settlement", "audit"} <= before
     links = pushed.connection.execute("select count(*) from xero_link").fetchone()
     assert erase(pushed, "patient-q") == []
     assert traces(pushed.connection) == []
+    # It stands as it did, and who settled it is known.
+    settlement = load_settlement(pushed.connection, "order-1")
+    assert settlement is not None
+    assert (settlement.actor, settlement.reason, settlement.changed) == ("finance", "erased", False)
     hashes = pushed.connection.execute(
         "select detail ->> 'details' from xero_link where local_id = 'patient-q'"
         " union all select detail #>> '{detail,details}' from xero_intent_element where patient_id = 'patient-q'"

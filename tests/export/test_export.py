@@ -150,6 +150,21 @@ def test_what_cannot_be_exported_is_told_with_its_reason(shop: Shop) -> None:
     assert "  1: without any line." in report.notes()
 
 
+def test_what_somebody_settled_is_left_out_while_that_stands(shop: Shop) -> None:
+    shop.invoice("order-1")
+    shop.invoice("order-2")
+    shop.connection.execute(
+        "insert into settlement (order_id, organisation_id, settled_as, reason, actor, content)"
+        " select order_id, organisation_id, 'done-in-xero', 'entered by hand', 'finance', settled_content(state)"
+        " from orders where order_id = 'order-1'"
+    )
+    report = ExportReport()
+    assert [row["*InvoiceNumber"] for row in rows(shop, report=report)] == ["WH-order-2"]
+    assert "somebody settled" in report.notes()
+    shop.invoice("order-1", reference="changed")
+    assert len(rows(shop)) == 2
+
+
 def test_what_xero_holds_already_is_left_out_and_counted_unless_it_is_asked_for(shop: Shop) -> None:
     shop.invoice("order-1")
     shop.invoice("order-2")

@@ -159,6 +159,7 @@ def test_the_tables_numbers_are_shown_by_tenant(health: Health, parts: Assembly,
     insert_order(connection, "due", "-1 minute")
     insert_order(connection, "failed", hold="problem", pending_since="2026-10-01T00:00:00Z")
     insert_order(connection, "limited", "1 hour", hold="limit")
+    insert_order(connection, "settled", hold="settled", tenant_id=TENANT)
     insert_intent(connection, "due")
     insert(connection, "outbox", topic="sync_log")
     insert(connection, "dead_letter", topic="orders", partition=0, offset=1, reason="impossible", detail="")
@@ -167,6 +168,7 @@ def test_the_tables_numbers_are_shown_by_tenant(health: Health, parts: Assembly,
     for line in (
         f'orders_due{{tenant="{TENANT}"}} 1.0',
         f'orders_failed{{tenant="{TENANT}"}} 1.0',
+        f'orders_settled{{tenant="{TENANT}"}} 1.0',
         f'orders_waiting{{reason="limit",tenant="{TENANT}"}} 1.0',
         f'open_intents{{tenant="{TENANT}"}} 1.0',
         'outbox_messages{state="waiting"} 1.0',

@@ -107,6 +107,7 @@ def test_status_names_what_it_counts_also_without_kafka(connection: Connection[A
     insert_order(connection, "due", "-1 hour")
     insert_order(connection, "later", "1 hour", hold="retry")
     insert_order(connection, "failed", hold="problem")
+    insert_order(connection, "settled", hold="settled", tenant_id=TENANT)
     insert_order(connection, "manual", hold="manual")
     insert_order(connection, "left-behind", hold="disabled")
     insert_order(connection, "still-off", hold="disabled", organisation_id="org-2")
@@ -127,11 +128,11 @@ def test_status_names_what_it_counts_also_without_kafka(connection: Connection[A
     assert "Kafka doesn't answer" in str(found.lag_reason)
     assert (found.due, found.waiting, found.failed, found.unpublished) == (1, 1, 1, 1)
     assert found.waiting_for == {"retry": 1}
-    assert (found.held, found.left_behind) == ({"manual": 1, "disabled": 1}, 1)
+    assert (found.held, found.left_behind, found.settled) == ({"manual": 1, "disabled": 1}, 1, 1)
     assert (found.set_aside, found.dead_letters, found.open_problems) == (1, 1, 1)
     assert found.oldest_due_seconds == pytest.approx(3_600, abs=60)
     (tenant,) = found.tenants
-    assert (tenant.tenant_id, tenant.due, tenant.waiting, tenant.failed) == (TENANT, 1, 1, 1)
+    assert (tenant.tenant_id, tenant.due, tenant.waiting, tenant.failed, tenant.settled) == (TENANT, 1, 1, 1, 1)
     assert (tenant.minute_limit, tenant.day_limit) == (60, 1_000)
 
 

@@ -11,6 +11,7 @@ from consumer.console.log_store import (
     load_call,
     load_clinic_ids,
     load_tenant_names,
+    settled_since,
     still_failing,
 )
 from consumer.console.refusal import Refusal, not_found, unusable
@@ -30,9 +31,11 @@ def show_log(visit: Visit) -> Response:
     before_id = read_id(visit.query, "before")
     entries = log_entries(visit.connection, wanted, before_id=before_id, limit=ROWS_A_PAGE + 1)
     older_than = entries[ROWS_A_PAGE - 1].log_id if len(entries) > ROWS_A_PAGE else None
+    failed = [entry.order_id for entry in entries if is_failed(entry)]
     shown: dict[str, Any] = {
         "rows": [_row(visit, entry) for entry in entries[:ROWS_A_PAGE]],
-        "still_failing": still_failing(visit.connection, [entry.order_id for entry in entries if is_failed(entry)]),
+        "still_failing": still_failing(visit.connection, failed),
+        "settled": settled_since(visit.connection, failed),
         "older_than": older_than,
         "is_first": before_id is None,
         "query": chosen(visit.query),

@@ -15,8 +15,10 @@ from consumer.console.visit import Visit
 from consumer.console.words import nothing_to_send
 from consumer.console.xero_address import document_address
 from consumer.operations.timeline import load_timeline
+from consumer.results import Problem
 from consumer.sync.link import LinkKind, LinkStatus
 from consumer.sync.preview import preview_order
+from consumer.sync.settling import load_settlement
 
 _GONE = {LinkStatus.REMOVED.value, LinkStatus.GONE.value}
 
@@ -42,12 +44,21 @@ def show_order(visit: Visit) -> Response:
         order=order,
         documents=[(document, _address(document)) for document in documents],
         verb=sync_verb(documents),
+        settled=_settled(visit, row),
         nothing=nothing_to_send(
             closed=None if order.state.closed is None else order.state.closed.outcome,
             has_invoice=order.invoice is not None,
         ),
         moments=[] if timeline is None else timeline.moments[::-1],
     )
+
+
+def _settled(visit: Visit, row: OrderRow) -> Problem | None:
+    """Return in the log's words what somebody settled of the order, None where nothing of that stands."""
+    settlement = load_settlement(visit.connection, row.order_id)
+    if settlement is None or not settlement.stands:
+        return None
+    return visit.console.assembly.catalogue.local("settled", **settlement.values())
 
 
 def confirm_sync(visit: Visit) -> Response:
@@ -121,6 +132,7 @@ def _address(document: XeroDocument) -> str | None:
 def order_document(visit: Visit, row: OrderRow) -> dict[str, Any]:
     """Return the order for programs: how it stands, and what Xero holds of it. No patient's data."""
     documents = load_documents(visit.connection, row.read())
+    settlement = load_settlement(visit.connection, row.order_id)
     return {
         "order_id": row.order_id,
         "clinic_id": row.clinic_id,
@@ -134,6 +146,15 @@ def order_document(visit: Visit, row: OrderRow) -> dict[str, Any]:
         "problem": None
         if row.problem_code is None
         else {"code": row.problem_code, "message": row.problem_message, "fix": row.problem_fix},
+        "settlement": None
+        if settlement is None or not settlement.stands
+        else {
+            "as": settlement.settled_as,
+            "reason": settlement.reason,
+            "actor": settlement.actor,
+            "settled_at": settlement.settled_at,
+            "problem": settlement.problem,
+        },
         "documents": [
             {
                 "kind": document.kind,

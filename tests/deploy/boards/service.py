@@ -45,13 +45,15 @@ SERVICE = Board(
             "What is there to do, and what is done?",
             (
                 Panel(
-                    "Orders to push, waiting, failed",
+                    "Orders to push, waiting, failed, settled",
                     "short",
-                    "Due goes down by itself; waiting goes on by itself or after connecting; failed needs someone.",
+                    "Due goes down by itself; waiting goes on by itself or after connecting; failed needs someone; "
+                    "settled was closed by someone.",
                     (
                         ("sum(max by (tenant) (M_orders_due))", "due"),
                         ("sum(max by (tenant, reason) (M_orders_waiting))", "waiting"),
                         ("sum(max by (tenant) (M_orders_failed))", "failed"),
+                        ("sum(max by (tenant) (M_orders_settled))", "settled"),
                     ),
                 ),
                 Panel(

@@ -17,6 +17,7 @@ TENANT = Board(
                         ('max by (tenant) (M_orders_due{tenant=~"$tenant"})', "due {{tenant}}"),
                         ('max by (tenant, reason) (M_orders_waiting{tenant=~"$tenant"})', "{{reason}} {{tenant}}"),
                         ('max by (tenant) (M_orders_failed{tenant=~"$tenant"})', "failed {{tenant}}"),
+                        ('max by (tenant) (M_orders_settled{tenant=~"$tenant"})', "settled {{tenant}}"),
                     ),
                 ),
                 Panel(
