@@ -24,7 +24,7 @@ cross join lateral (
 where o.order_id = %(order_id)s
 
 -- name: tenant
-select t.name, t.base_currency, c.state = 'connected' and t.connected as connected
+select t.name, t.base_currency, t.tax_rates, c.state = 'connected' and t.connected as connected
 from xero_connection c
 join xero_tenant t using (organisation_id)
 where c.organisation_id = %(organisation_id)s and t.tenant_id = %(tenant_id)s

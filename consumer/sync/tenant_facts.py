@@ -1,5 +1,7 @@
 """What a pass knows of its tenant before it decides anything."""
 
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -15,15 +17,26 @@ _log = structlog.get_logger()
 
 
 class TenantFacts(msgspec.Struct, frozen=True):
-    """Whether Xero lets us into the tenant, the currency of its books (None = not known yet), all tenants' names.
+    """Whether Xero lets us into the tenant, the currency and tax rates of its books, all tenants' names.
 
+    Currency and rates are None until Xero was asked for them, the rates as it tells them.
     `unknown`: the connection lives, and the tenant was never among those that it lists.
     """
 
     connected: bool = False
     unknown: bool = False
     base_currency: str | None = None
+    tax_rates: list[dict[str, Any]] | None = None
     tenant_names: dict[str, str] = {}
+
+
+def effective_rates(tax_rates: Iterable[Mapping[str, Any]] | None) -> dict[str, Decimal]:
+    """Return the percentages of a tenant's tax rates by tax type, of those that have one."""
+    return {
+        str(rate["TaxType"]): Decimal(str(rate["EffectiveRate"]))
+        for rate in tax_rates or ()
+        if "TaxType" in rate and isinstance(rate.get("EffectiveRate"), int | float | Decimal)
+    }
 
 
 def load_tenant_facts(
@@ -35,7 +48,8 @@ def load_tenant_facts(
         psycopg.Error: the database.
     """
     facts = _load(connection, organisation_id, tenant_id)
-    if tenant_id is None or not facts.connected or facts.base_currency is not None:
+    is_described = facts.base_currency is not None and facts.tax_rates is not None
+    if tenant_id is None or not facts.connected or is_described:
         return facts
     try:
         describe_tenant(connection, TenantClient(client, organisation_id, tenant_id), organisation_id, tenant_id)
