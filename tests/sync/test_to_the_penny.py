@@ -102,6 +102,14 @@ class TestAfterwards:
         books.push()
         assert books.calls() == []
 
+    def test_so_does_a_credit_notes(self, books: Books) -> None:
+        books.save_invoice(prices_include_tax=False, lines=thirds(), total="1.1500")
+        books.save_credit_note(lines=thirds(), total="1.1500")
+        books.settle()
+        books.save_credit_note(lines=thirds(), total="1.1400")
+        books.settle()
+        assert (books.note()["Total"], books.invoice()["AmountDue"], books.failures()) == (1.14, 0.01, [])
+
     def test_a_new_reference_leaves_the_lines_alone(self, books: Books) -> None:
         books.save_invoice(prices_include_tax=False, lines=thirds(), total="1.1500")
         books.save_payment(amount="1.1500")
@@ -159,6 +167,28 @@ class TestOfBefore:
         old.request_sync()
         old.settle()
         assert old.calls() == []
+
+    def test_only_its_method_changes_when_that_changes(self, old: Books) -> None:
+        old.save_payment(amount="1.1500")
+        old.settle()
+        old.save_payment(amount="1.1500", method="CASH")
+        old.settle()
+        assert old.payments() == [("CASH pay-1", 1.14)]
+        (removed,) = (row for row in old.log() if row["operation"] == "payment_delete")
+        assert "amount" not in removed["message"].split(":", 1)[1]
+
+    def test_a_payment_whose_change_is_refused_is_put_back_as_it_was(self, old: Books) -> None:
+        old.save_payment(amount="1.1500")
+        old.settle()
+        old.save_payment(amount="9.0000")
+        old.settle()
+        assert old.payments() == [("CARD pay-1", 1.14)]
+        # And back again it is the payment that Xero holds.
+        old.save_payment(amount="1.1500")
+        old.forget_calls()
+        old.settle()
+        assert old.writes() == []
+        assert old.payments() == [("CARD pay-1", 1.14)]
 
     def test_its_credit_note_is_no_more_than_what_is_due(self, old: Books) -> None:
         old.save_credit_note(lines=thirds(), total="1.1500")

@@ -128,6 +128,11 @@ def posted(payment: Payment, amount: Decimal) -> dict[str, str]:
     return {} if amount == own else {"amount": str(amount), "hearlink_amount": str(own)}
 
 
+def posted_for(link: Link) -> dict[str, str]:
+    """Return what `posted` put into a payment's link, to be kept with what takes its place."""
+    return {key: str(link.detail[key]) for key in ("hearlink_amount",) if key in link.detail}
+
+
 def as_in_hearlink(parts: dict[str, str], link: Link) -> dict[str, str]:
     """Return the parts of a payment in Xero as HearLink had them."""
     return {**parts, "amount": str(link.detail.get("hearlink_amount", parts.get("amount", "")))}

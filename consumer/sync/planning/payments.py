@@ -78,7 +78,7 @@ def _put_back(draft: Draft, link: Link) -> None:
         },
         content_hash=bodies.content_hash(content.as_in_hearlink(was, link)),
         reasons=("its change was refused, so it is put back as it was",),
-        detail={**link.detail, **was, "account": account, PUT_BACK: True},
+        detail={**was, **content.posted_for(link), "account": account, PUT_BACK: True},
     )
 
 
