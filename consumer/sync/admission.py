@@ -11,7 +11,7 @@ from consumer.sync.minutes import Minutes
 from consumer.sync.planner import Circumstances
 from consumer.sync.services import Services
 from consumer.sync.settlement import Settlement
-from consumer.sync.tenant_facts import TenantFacts
+from consumer.sync.tenant_facts import TenantFacts, effective_rates
 
 _DISABLED = "synchronisation_disabled"
 _UNFINISHED = "left_unfinished"
@@ -142,6 +142,7 @@ class Admission:
             hearlink_url=self._services.hearlink_url,
             patient=patient,
             base_currency=self._facts.base_currency,
+            tax_rates=effective_rates(self._facts.tax_rates),
             rename_again=job.row.requested,
         )
         job.make_plan()

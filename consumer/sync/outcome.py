@@ -3,19 +3,17 @@
 from decimal import Decimal
 from typing import Any
 
-from consumer.orders import Order
+from consumer.orders import CreditNote, Invoice, Order
 from consumer.results import Catalogue, Operation
 from consumer.sync.exchange import StepResult
 from consumer.sync.link import PUT_BACK, Link, LinkKind, LinkStatus
-from consumer.sync.planning import bodies, content
+from consumer.sync.planning import bodies, content, totals
 from consumer.sync.sighting import match_lines, same_text
 from consumer.sync.step import Stage, Step
 from consumer.xero import read_amount, read_date
 
 REMOVALS = frozenset({Stage.PAYMENT_DELETE, Stage.DEALLOCATE, Stage.CREDIT_NOTE_VOID})
 _DOCUMENTS = frozenset({LinkKind.INVOICE, LinkKind.CREDIT_NOTE})
-# A cent a line: what rounding tax by the line instead of by the sum can come to.
-_ROUNDING_PER_LINE = Decimal("0.01")
 
 
 def link_after(
@@ -90,34 +88,31 @@ def success_message(step: Step, document: dict[str, Any]) -> str:
 def warnings(result: StepResult, order: Order, catalogue: Catalogue) -> tuple[str, ...]:
     """Return sentences about what went through, but not quite as wished."""
     step = result.step
-    said = [catalogue.local(remark.code, **remark.values).message for remark in step.warnings]
-    said.extend(result.warnings)
-    ours = _hearlink_total(step, order)
     theirs = _total(result.document)
-    if ours is not None and theirs is not None:
-        total, lines = ours
-        if abs(theirs - total) > _ROUNDING_PER_LINE * max(lines, 1):
-            said.append(
-                catalogue.local(
-                    "totals_differ",
-                    order_id=order.order_id,
-                    hearlink_total=f"{total:.2f}",
-                    xero_total=f"{theirs:.2f}",
-                ).message
-            )
+    document = _document(step, order)
+    is_told = document is not None and theirs is not None
+    said = [
+        catalogue.local(remark.code, **remark.values).message
+        for remark in step.warnings
+        # What Xero made of the total tells more than what was expected of it.
+        if not (is_told and remark.code == "totals_differ")
+    ]
+    said.extend(result.warnings)
+    if document is not None and theirs is not None:
+        ours = bodies.cents(document.total)
+        if not totals.is_rounding(theirs - ours, document.lines):
+            values = {"hearlink_total": f"{ours:.2f}", "xero_total": f"{theirs:.2f}"}
+            said.append(catalogue.local("totals_differ", order_id=order.order_id, **values).message)
     return tuple(said)
 
 
-def _hearlink_total(step: Step, order: Order) -> tuple[Decimal, int] | None:
-    """Return HearLink's own total of the step's document and its number of lines."""
+def _document(step: Step, order: Order) -> Invoice | CreditNote | None:
+    """Return the document of HearLink's whose lines the step sends."""
     if "LineItems" not in step.body:
         return None
-    if step.kind is LinkKind.INVOICE and order.invoice is not None:
-        return order.invoice.total, len(order.invoice.lines)
-    for note in order.credit_notes:
-        if step.kind is LinkKind.CREDIT_NOTE and note.credit_note_id == step.local_id:
-            return note.total, len(note.lines)
-    return None
+    if step.kind is LinkKind.INVOICE:
+        return order.invoice
+    return next((note for note in order.credit_notes if note.credit_note_id == step.local_id), None)
 
 
 def _total(document: dict[str, Any]) -> Decimal | None:
@@ -153,7 +148,7 @@ def _invoice_detail(step: Step, document: dict[str, Any]) -> dict[str, Any]:
     if "LineItems" in step.body:
         detail["line_item_ids"] = {}
         if len(items) == len(line_ids) == len(set(line_ids)):
-            matched = match_lines(items, step.body["LineItems"])
+            matched = match_lines(items, step.body["LineItems"], whatever_tax=True)
             detail["line_item_ids"] = {
                 line_id: item["LineItemID"]
                 for line_id, item in zip(line_ids, matched, strict=True)

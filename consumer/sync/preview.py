@@ -17,7 +17,7 @@ from consumer.sync.link_store import load_links
 from consumer.sync.planner import Circumstances, make_plan
 from consumer.sync.settling import load_settlement
 from consumer.sync.step import Plan
-from consumer.sync.tenant_facts import load_refusals
+from consumer.sync.tenant_facts import effective_rates, load_refusals
 from consumer.xero import AccessCode, Refusal
 
 _QUERIES = load_queries(__file__, "preview.sql")
@@ -99,7 +99,12 @@ def preview_order(connection: Connection[Any], order_id: str, hearlink_url: str)
     plan = None
     if on_request.tenant_id is not None and settings is not None:
         newest = msgspec.json.decode(row.patient, type=Patient)
-        circumstances = Circumstances(hearlink_url=hearlink_url, patient=newest, base_currency=tenant["base_currency"])
+        circumstances = Circumstances(
+            hearlink_url=hearlink_url,
+            patient=newest,
+            base_currency=tenant["base_currency"],
+            tax_rates=effective_rates(tenant["tax_rates"]),
+        )
         plan = make_plan(order, links, settings, circumstances)
     return Preview(
         order_id=row.order_id,
@@ -144,4 +149,4 @@ def _load_tenant(connection: Connection[Any], organisation_id: str, tenant_id: s
         row = cursor.execute(
             _QUERIES["tenant"], {"organisation_id": organisation_id, "tenant_id": tenant_id}
         ).fetchone()
-    return row or {"name": None, "base_currency": None, "known": False}
+    return row or {"name": None, "base_currency": None, "tax_rates": None, "known": False}

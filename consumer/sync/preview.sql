@@ -24,6 +24,6 @@ cross join lateral (
 where o.order_id = %(order_id)s
 
 -- name: tenant
-select name, base_currency, true as known
+select name, base_currency, tax_rates, true as known
 from xero_tenant
 where organisation_id = %(organisation_id)s and tenant_id = %(tenant_id)s

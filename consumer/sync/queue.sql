@@ -198,6 +198,7 @@ select
     coalesce(bool_or(t.tenant_id = %(tenant_id)s), false) as known,
     coalesce(bool_or(c.state = 'connected') and not bool_or(t.tenant_id = %(tenant_id)s), false) as unknown,
     max(t.base_currency) filter (where t.tenant_id = %(tenant_id)s) as base_currency,
+    (array_agg(t.tax_rates) filter (where t.tenant_id = %(tenant_id)s))[1] as tax_rates,
     coalesce(jsonb_object_agg(t.tenant_id, t.name), '{}') as tenant_names
 from xero_connection c
 join xero_tenant t using (organisation_id)

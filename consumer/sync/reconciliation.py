@@ -17,7 +17,7 @@ from consumer.sync.link import Link, LinkKind, LinkStatus
 from consumer.sync.look_up import look_up
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after
-from consumer.sync.planning import bodies, content
+from consumer.sync.planning import bodies, closing, content
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting, holds, marked_payment, one_blank, same_text
 from consumer.sync.step import Stage, Step
@@ -204,7 +204,10 @@ class Reconciliation:
             # Xero keeps single blanks; those of an id are no change of the payment.
             "reference": wanted["reference"] if one_blank(reference) == one_blank(wanted["reference"]) else reference,
         }
-        content_hash = content.payment_hash(payment) if detail == wanted else ""
+        is_same = closing.is_same_payment(job.order, job.links, payment, detail)
+        content_hash = content.payment_hash(payment) if is_same else ""
+        if is_same:
+            detail |= content.posted(payment, Decimal(detail["amount"]))
         detail["invoice_id"] = invoice
         xero_id = str(entry["PaymentID"])
         link = self._made(job, LinkKind.PAYMENT, payment.payment_id, xero_id, content_hash, detail)

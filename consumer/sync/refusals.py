@@ -10,6 +10,7 @@ from consumer.sync.link import PUT_BACK, Link, LinkKind, LinkStatus
 from consumer.sync.look_up import look_up, look_up_numbers
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import found_total, link_after, shown_id
+from consumer.sync.planning import bodies, closing
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting, holds, same_text
 from consumer.sync.step import Stage, Step
@@ -64,6 +65,8 @@ class Refusals:
             if Behaviour.LEAVE_OUT in problem.behaviours and jobs[0].circumstances.left_out:
                 # It was left out already: what Xero minds then is what it has itself.
                 problem = self._services.catalogue.match(result.messages, facts, attempt=Attempt.CONTACT_RENAME)
+        if problem.code == "payment_exceeds_outstanding":
+            problem = self._of_totals(step, jobs[0], problem)
         if problem.code == "not_in_catalogue":
             self._services.metrics.unknown_message()
         nameless = result.kind == NOT_FOUND and not result.messages
@@ -77,7 +80,7 @@ class Refusals:
                 self._keep_made(refusal, refusal.made, intent_id)
             elif refusal.step.stage is Stage.CONTACT_RENAME:
                 self._keep_name(refusal, intent_id)
-            elif self._changes_contact(refusal):
+            elif self._changes_contact(refusal) or self._leaves_totals(refusal):
                 continue
             elif _may_be_done(refusal):
                 doubtful.append(refusal)
@@ -112,6 +115,23 @@ class Refusals:
         for job in {id(job): job for refusal in refusals for job in refusal.jobs}.values():
             job.ending = Ending(hold=Hold.LIMIT, wait_seconds=wait_seconds, free_attempt=True, keep_problem=True)
             self._minutes.finish(job)
+
+    def _of_totals(self, step: Step, job: Job, problem: Problem) -> Problem:
+        """Return what is wrong with a payment that Xero finds too large: nobody paid by hand if the totals differ."""
+        link = None if job.order.invoice is None else job.links.get(LinkKind.INVOICE, job.order.invoice.invoice_id)
+        in_xero = None if link is None else closing.in_xero(link)
+        if job.order.invoice is None or in_xero is None:
+            return problem
+        ours = bodies.cents(job.order.invoice.total)
+        if not closing.exceeds(job.order, job.links, step.body["Amount"], in_xero, but_not=ours):
+            return problem
+        return self._services.catalogue.local(
+            "payment_exceeds_total",
+            order_id=job.row.order_id,
+            xero_message=problem.xero_message,
+            hearlink_total=f"{ours:.2f}",
+            xero_total=f"{in_xero:.2f}",
+        )
 
     # Another number.
 
@@ -171,6 +191,15 @@ class Refusals:
             return False
         for job in refusal.jobs:
             job.circumstances = changed
+        return True
+
+    def _leaves_totals(self, refusal: _Refusal) -> bool:
+        """Send a document once more without a tax of ours that Xero refuses: a cent is no reason to go without it."""
+        known = all(job.circumstances.leaves_totals for job in refusal.jobs)
+        if Behaviour.LEAVE_OUT not in refusal.problem.behaviours or "LineItems" not in refusal.step.body or known:
+            return False
+        for job in refusal.jobs:
+            job.circumstances = msgspec.structs.replace(job.circumstances, leaves_totals=True)
         return True
 
     # What the look-up says.

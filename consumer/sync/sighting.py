@@ -221,19 +221,22 @@ def _field_holds(document: Mapping[str, Any], field: str, wanted: Any) -> bool:
 
 
 def match_lines(
-    lines: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]
+    lines: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]], *, whatever_tax: bool = False
 ) -> list[Mapping[str, Any] | None]:
     """Return for each of `wanted` the line of a document in Xero that has all it asks for, each once; else None.
 
-    Lines are matched by what they hold: Xero promises no order of them.
+    Lines are matched by what they hold: Xero promises no order of them. `whatever_tax`: one whose tax Xero worked out
+    otherwise than it was asked to is the same line.
     """
     left = list(lines)
     found: list[Mapping[str, Any] | None] = []
     for one in wanted:
         known = one.get("LineItemID")
         # Of lines alike, the one that was named.
-        fitting = [line for line in left if _line_holds(line, one)]
-        fitting.sort(key=lambda line: known is None or not same_text(line.get("LineItemID"), known))
+        least = {field: value for field, value in one.items() if field != "TaxAmount"} if whatever_tax else one
+        fitting = [line for line in left if _line_holds(line, least)]
+        by_tax = {id(line): not _line_holds(line, one) for line in fitting}
+        fitting.sort(key=lambda line: (known is None or not same_text(line.get("LineItemID"), known), by_tax[id(line)]))
         found.append(fitting[0] if fitting else None)
         if fitting:
             left.remove(fitting[0])

@@ -1,5 +1,7 @@
 """What a pass knows of its tenant before it decides anything."""
 
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -15,14 +17,16 @@ _log = structlog.get_logger()
 
 
 class TenantFacts(msgspec.Struct, frozen=True):
-    """The currency of the tenant's books (None = not known yet), all tenants' names, and what Xero refuses there.
+    """The currency and tax rates of the tenant's books, all tenants' names, and what Xero refuses there.
 
-    `known`: the tenant is one that the connection listed once. `unknown`: the connection lives, and it never was.
+    Currency and rates are None until Xero was asked for them, the rates as it tells them. `known`: the tenant is one
+    that the connection listed once. `unknown`: the connection lives, and it never was.
     """
 
     known: bool = False
     unknown: bool = False
     base_currency: str | None = None
+    tax_rates: list[dict[str, Any]] | None = None
     tenant_names: dict[str, str] = {}
     refusals: tuple[Refusal, ...] = ()
 
@@ -37,6 +41,15 @@ class TenantFacts(msgspec.Struct, frozen=True):
         return None
 
 
+def effective_rates(tax_rates: Iterable[Mapping[str, Any]] | None) -> dict[str, Decimal]:
+    """Return the percentages of a tenant's tax rates by tax type, of those that have one."""
+    return {
+        str(rate["TaxType"]): Decimal(str(rate["EffectiveRate"]))
+        for rate in tax_rates or ()
+        if "TaxType" in rate and isinstance(rate.get("EffectiveRate"), int | float | Decimal)
+    }
+
+
 def load_tenant_facts(
     connection: Connection[Any], client: XeroClient, organisation_id: str, tenant_id: str | None
 ) -> TenantFacts:
@@ -46,7 +59,8 @@ def load_tenant_facts(
         psycopg.Error: the database.
     """
     facts = _load(connection, organisation_id, tenant_id)
-    if tenant_id is None or facts.locked_out is not None or facts.base_currency is not None:
+    is_described = facts.base_currency is not None and facts.tax_rates is not None
+    if tenant_id is None or facts.locked_out is not None or is_described:
         return facts
     try:
         describe_tenant(connection, TenantClient(client, organisation_id, tenant_id), organisation_id, tenant_id)

@@ -331,7 +331,8 @@ class Arena:
             transport=transport,
         )
         authorisation.store(connection, ORGANISATION, PendingConnection(tokens, tenants), actor="chaos")
-        connection.execute("update xero_tenant set base_currency = 'GBP'")
+        rates = json.dumps(self.simulator.control.ledger(self.tenant_ids[0])["TaxRates"])
+        connection.execute("update xero_tenant set base_currency = 'GBP', tax_rates = %s", [rates])
 
 
 def wait_until(

@@ -132,6 +132,13 @@ def test_a_plan_shows_fields_and_keeps_the_patients_data(office: Service) -> Non
         assert document["gate"]["hold"] == "manual"
         assert not office.expect("logs", "--order", "plan-1", "--json").lines
         assert office.run("sync", "plan-1", "--wait").code == 0
+        # A total that rounding doesn't explain is told before the call.
+        office.send_invoice("plan-2", total="45.0000")
+        office.wait_until_quiet()
+        assert "Warning: The totals differ: 45.00 in HearLink, 40.00 in Xero" in office.expect("plan", "plan-2").out
+        step = office.expect("plan", "plan-2", "--json").json["plan"][-1]
+        (warning,) = step["warnings"]
+        assert "45.00 in HearLink" in warning["message"]
     finally:
         office.apply_settings(office.tenant_id)
     assert "nothing would be sent" in office.expect("plan", "plan-1").out

@@ -1,5 +1,6 @@
 """One simulator and one database for all tests of the sync; each test has them empty, with a tenant of its own."""
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -162,7 +163,13 @@ def connect_organisation(
         ),
     )
     authorisation.store(connection, ORGANISATION, pending, actor="test")
-    connection.execute("update xero_tenant set base_currency = 'GBP'")
+    describe(connection, simulator, tenant_id)
+
+
+def describe(connection: Connection[Any], simulator: XeroSimulator, tenant_id: str) -> None:
+    """Put down of all tenants what Xero would say of this one, without a call."""
+    rates = json.dumps(simulator.control.ledger(tenant_id)["TaxRates"])
+    connection.execute("update xero_tenant set base_currency = 'GBP', tax_rates = %s", [rates])
 
 
 def _empty(connection: Connection[Any]) -> None:

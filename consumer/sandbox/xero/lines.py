@@ -86,7 +86,7 @@ class LineReader:
             description=element.get("Description", line.description),
             quantity=None if quantity is None else places(quantity, 4),
             unit_amount=unit_amount,
-            **self._read_discount(index, element, line),
+            **self._read_discount(index, element, line, unit_amount),
             **self._read_account(index, element, line),
         )
         if "TaxAmount" in element:
@@ -98,10 +98,13 @@ class LineReader:
         problems += _line_amount_problems(element, line)
         return line
 
-    def _read_discount(self, index: int, element: Json, line: Line) -> dict[str, Any]:
+    def _read_discount(self, index: int, element: Json, line: Line, unit_amount: Decimal | None) -> dict[str, Any]:
         rate, amount = element.get("DiscountRate"), element.get("DiscountAmount")
         if rate is None and amount is None:
             return {"discount_rate": line.discount_rate, "discount_amount": line.discount_amount}
+        if unit_amount is not None and unit_amount < ZERO:
+            # Not even one of nothing.
+            self.problems[index].append(errors.DISCOUNT_BESIDE_NEGATIVE)
         if not self._rules.discounts and (rate or amount):
             self.problems[index].append(errors.DISCOUNT_ON_CREDIT_NOTE)
             return {"discount_rate": None, "discount_amount": None}
@@ -147,8 +150,13 @@ class LineReader:
         if line.tax_overridden:
             if abs(line.tax_amount) > abs(line.line_amount):
                 self.problems[index].append(errors.TAX_AMOUNT_TOO_LARGE)
-            return line
-        return replace(line, tax_amount=tax_of(line.line_amount, rate, self._rules.amount_types))
+            elif line.tax_amount * line.line_amount < ZERO:
+                self.problems[index].append(errors.TAX_AMOUNT_SIGN)
+            if rate:
+                return line
+        # Where the rate is zero there is no tax to be given: one that is sent counts for nothing.
+        tax = tax_of(line.line_amount, rate, self._rules.amount_types)
+        return replace(line, tax_amount=tax, tax_overridden=False)
 
     def _line_amount(self, index: int, line: Line) -> Decimal:
         if line.quantity is None or line.unit_amount is None:

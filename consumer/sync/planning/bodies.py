@@ -121,11 +121,17 @@ def invoice_body(
     """
     lines = []
     for line in invoice.lines:
-        item = _line(line, settings)
         known = line_item_ids.get(line.line_id)
-        if line.discount or (known is not None and line.line_id in discounted):
-            # Of a line that Xero knows, what is left out keeps its value: a discount that is gone must be said.
-            item["DiscountAmount"] = cents(line.discount or Decimal(0))
+        was_discounted = known is not None and line.line_id in discounted
+        if line.unit_price < 0:
+            # Beside a negative price Xero takes no discount, not even one of nothing: a line that had one is made anew.
+            item = _line(without_discount(line), settings)
+            known = None if was_discounted else known
+        else:
+            item = _line(line, settings)
+            if line.discount or was_discounted:
+                # Of a line that Xero knows, what is left out keeps its value: a discount that is gone must be said.
+                item["DiscountAmount"] = cents(line.discount or Decimal(0))
         if known is not None:
             item["LineItemID"] = known
         lines.append(item)
@@ -169,13 +175,16 @@ def document_number(number: str) -> str:
     return trimmed if any(char.isprintable() and not char.isspace() for char in trimmed) else ""
 
 
-def payment_body(payment: Payment, account: str, *, invoice_id: str | None) -> dict[str, Any]:
-    """Return the payment; its reference is the method and HearLink's id, by which it is found again."""
+def payment_body(payment: Payment, account: str, *, amount: Decimal, invoice_id: str | None) -> dict[str, Any]:
+    """Return the payment, of which `amount` is posted.
+
+    Its reference is the method and HearLink's id, by which it is found again.
+    """
     return {
         "Invoice": {"InvoiceID": invoice_id},
         "Account": account_reference(account, code_key="Code"),
         "Date": payment.paid_on.isoformat(),
-        "Amount": cents(payment.amount),
+        "Amount": amount,
         "Reference": payment_reference(payment),
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from consumer.orders import Invoice, Line, Payment
 from consumer.sync.link import Link
-from consumer.sync.planning import bodies
+from consumer.sync.planning import bodies, totals
 
 _MAPPING = frozenset({"AccountCode", "AccountID", "TaxType"})
 _REMAPPED = "accounts or tax rates of its categories changed"
@@ -79,8 +79,8 @@ def _essence(line: dict[str, Any]) -> dict[str, Any]:
 def document_differences(link: Link, hashes: dict[str, str], invoice: Invoice) -> list[str]:
     """Say in words what differs between what was sent, or found there, and what would be sent of `invoice`."""
     if link.content_hash == "":
-        # Its total was read where it was found. Tax by the line may come to other cents than HearLink's own total.
-        differs = _totals_differ(link, invoice, by_more_than=bodies.CENT * max(len(invoice.lines), 1))
+        # Its total was read where it was found. Rounded by the line it may be other cents than HearLink's own.
+        differs = _totals_differ(link, invoice, by_more_than=totals.tolerance(invoice.lines))
         return [_amounts_changed(link, invoice) if differs else "what Xero holds is not known for sure"]
     if link.detail.get("order") == hashes["order"]:
         return [_REMAPPED]
@@ -90,6 +90,12 @@ def document_differences(link: Link, hashes: dict[str, str], invoice: Invoice) -
         )
         return ["texts, dates, reference or contact changed", *([_REMAPPED] if is_remapped else [])]
     return [_amounts_changed(link, invoice)]
+
+
+def total_moved(link: Link, invoice: Invoice) -> str:
+    """Say in words that only the rounding of the total is another one."""
+    in_xero, in_hearlink = Decimal(link.detail["total"]), bodies.cents(invoice.total)
+    return f"rounding changed: {in_xero:.2f} in Xero, {in_hearlink:.2f} in HearLink"
 
 
 def _amounts_changed(link: Link, invoice: Invoice) -> str:
@@ -116,6 +122,22 @@ def payment_detail(payment: Payment) -> dict[str, str]:
     }
 
 
+def posted(payment: Payment, amount: Decimal) -> dict[str, str]:
+    """Return what a payment's link keeps where another amount than HearLink's was posted: both."""
+    own = bodies.cents(payment.amount)
+    return {} if amount == own else {"amount": str(amount), "hearlink_amount": str(own)}
+
+
+def posted_for(link: Link) -> dict[str, str]:
+    """Return what `posted` put into a payment's link, to be kept with what takes its place."""
+    return {key: str(link.detail[key]) for key in ("hearlink_amount",) if key in link.detail}
+
+
+def as_in_hearlink(parts: dict[str, str], link: Link) -> dict[str, str]:
+    """Return the parts of a payment in Xero as HearLink had them."""
+    return {**parts, "amount": str(link.detail.get("hearlink_amount", parts.get("amount", "")))}
+
+
 def payment_hash(payment: Payment) -> str:
     """Return the hash of what makes a payment another one when it changes: amount, date and method."""
     return bodies.content_hash(payment_detail(payment))
@@ -125,7 +147,6 @@ def payment_differences(payment: Payment, link: Link) -> tuple[str, ...]:
     """Say in words what changed since the payment was sent."""
     now = payment_detail(payment)
     words = {"amount": "amount", "date": "date", "reference": "method"}
-    changed = [
-        f"{words[key]} {link.detail[key]} → {now[key]}" for key in now if link.detail.get(key, now[key]) != now[key]
-    ]
+    was = as_in_hearlink({key: str(link.detail.get(key, now[key])) for key in now}, link)
+    changed = [f"{words[key]} {was[key]} → {now[key]}" for key in now if was[key] != now[key]]
     return tuple(changed) or (ANOTHER_INVOICE,)

@@ -6,8 +6,9 @@ from typing import Any
 from consumer.orders import CreditNote, Invoice
 from consumer.results import Operation
 from consumer.sync.link import PUT_BACK, Link, LinkKind, LinkStatus
-from consumer.sync.planning import bodies, content, texts
+from consumer.sync.planning import bodies, closing, content, mending, texts
 from consumer.sync.planning.draft import Draft
+from consumer.sync.planning.mending import Mending
 from consumer.sync.step import Stage
 
 
@@ -28,7 +29,10 @@ def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
     body = _note_body(draft, note, invoice)
     hashes = content.document_hashes(body, note.lines)
     hashed = hashes["content"]
-    detail = {"order": hashes["order"], "number": note.number}
+    mended = _mend(draft, note, invoice, body)
+    body["LineItems"] = mended.items
+    detail = {"order": hashes["order"], "number": note.number, "mended": mended.detail["mended"]}
+    warnings = (*texts.document_remarks(note, body), *mending.other_total(mended.total, note))
     if link is None or link.status is LinkStatus.REMOVED:
         draft.add(
             Stage.CREDIT_NOTE_CREATE,
@@ -38,7 +42,7 @@ def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
             body=body,
             content_hash=hashed,
             reasons=("not in Xero yet",),
-            warnings=texts.document_remarks(note, body),
+            warnings=warnings,
             detail=detail,
         )
     elif link.status is LinkStatus.GONE:
@@ -56,13 +60,15 @@ def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
             content_hash=hashed,
             target_id=link.xero_id,
             reasons=("edited in HearLink",),
-            warnings=texts.document_remarks(note, body),
+            warnings=warnings,
             detail=detail,
         )
-    _allocation(draft, note, link, invoice)
+    _allocation(draft, note, link, invoice, mended.total)
 
 
-def _allocation(draft: Draft, note: CreditNote, link: Link | None, invoice: Invoice) -> None:
+def _allocation(
+    draft: Draft, note: CreditNote, link: Link | None, invoice: Invoice, total_to_be: Decimal | None
+) -> None:
     allocation = draft.links.get(LinkKind.ALLOCATION, note.credit_note_id)
     replaced = link is not None and note_differs(draft, note, link)
     standing = draft.links.standing(LinkKind.ALLOCATION, note.credit_note_id)
@@ -70,8 +76,9 @@ def _allocation(draft: Draft, note: CreditNote, link: Link | None, invoice: Invo
     if allocation is not None and allocation.status is not LinkStatus.REMOVED and not replaced and not moves:
         return
     invoice_link = draft.links.standing(LinkKind.INVOICE, invoice.invoice_id)
-    total = note.total if link is None or replaced else Decimal(str(link.detail.get("total", note.total)))
-    amount = bodies.cents(total)
+    total = total_to_be if link is None or replaced else closing.in_xero(link)
+    whole = bodies.cents(note.total if total is None else total)
+    amount = closing.credit_amount(draft.order, draft.links, note, whole, draft.invoice_total)
     if amount <= 0:
         draft.skip(Operation.CREDIT_NOTE_ALLOCATE, note.credit_note_id, "zero_amount", {"kind": "The credit note"})
         return
@@ -80,7 +87,7 @@ def _allocation(draft: Draft, note: CreditNote, link: Link | None, invoice: Invo
         "Date": max(note.issued_on, invoice.issued_on).isoformat(),
         "Invoice": {"InvoiceID": None if invoice_link is None else invoice_link.xero_id},
     }
-    _allocate(draft, note, link, body, "not allocated to the order's invoice yet")
+    _allocate(draft, note, link, body, "not allocated to the order's invoice yet", whole=whole)
 
 
 def _put_back_allocation(draft: Draft, note: CreditNote, link: Link | None) -> None:
@@ -97,7 +104,14 @@ def _put_back_allocation(draft: Draft, note: CreditNote, link: Link | None) -> N
 
 
 def _allocate(
-    draft: Draft, note: CreditNote, link: Link | None, body: dict[str, Any], reason: str, *, put_back: bool = False
+    draft: Draft,
+    note: CreditNote,
+    link: Link | None,
+    body: dict[str, Any],
+    reason: str,
+    *,
+    whole: Decimal | None = None,
+    put_back: bool = False,
 ) -> None:
     note_id = None if link is None else link.xero_id
     detail = {"credit_note_xero_id": note_id, "amount": str(body["Amount"]), "number": note.number}
@@ -109,6 +123,7 @@ def _allocate(
         body=body,
         target_id=note_id,
         reasons=(reason,),
+        warnings=() if whole is None else closing.rounded("credit_rounded", whole, body["Amount"]),
         detail={**detail, PUT_BACK: True} if put_back else detail,
     )
 
@@ -127,6 +142,11 @@ def _note_body(draft: Draft, note: CreditNote, invoice: Invoice) -> dict[str, An
     return bodies.credit_note_body(note, invoice, draft.settings, contact_id=draft.contact_id())
 
 
+def _mend(draft: Draft, note: CreditNote, invoice: Invoice, body: dict[str, Any]) -> Mending:
+    mend = mending.leave if draft.circumstances.leaves_totals else mending.mend
+    return mend(body["LineItems"], note, draft.reading(invoice, takes_discounts=False), None)
+
+
 def note_differs(draft: Draft, note: CreditNote, link: Link) -> bool:
     """Whether the credit note changed in HearLink since it was sent."""
     invoice = draft.order.invoice
@@ -136,4 +156,6 @@ def note_differs(draft: Draft, note: CreditNote, link: Link) -> bool:
         return False
     body = _note_body(draft, note, invoice)
     # Accounts and tax rates that were re-mapped since are no reason to take an allocated note apart.
-    return link.content_hash == "" or link.detail.get("order") != content.document_hashes(body, note.lines)["order"]
+    if link.content_hash == "" or link.detail.get("order") != content.document_hashes(body, note.lines)["order"]:
+        return True
+    return _mend(draft, note, invoice, body).differs(link, note)

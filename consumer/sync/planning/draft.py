@@ -1,30 +1,36 @@
 """The draft of a plan: what it is made from, and what has been put into it so far."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from consumer.orders import Order, Patient, Payment
+from consumer.orders import Invoice, Order, Patient, Payment
 from consumer.results import Operation
 from consumer.settings import ClinicSettings
 from consumer.sync.link import Link, LinkKind, Links, LinkStatus
 from consumer.sync.planning import bodies, texts
+from consumer.sync.planning.totals import Reading
 from consumer.sync.step import Finding, Plan, Remark, Stage, Step
 
 
 class Circumstances(msgspec.Struct, frozen=True):
     """What the plan needs beside order, links and settings.
 
-    `patient` is the patient as last seen on any order (None: as seen on this one). `left_out` names contact fields that
-    Xero refused. `suffix` is 0 for the plain name, 1 for the short suffix, 2 for the whole id, after Xero refused the
-    one before. `rename_again`: a name that Xero refused before is worth another try. `kept` names payments and credit
-    notes whose change Xero refused in this pass: what was taken away for it is put back as it was, and stays.
+    `patient` is the patient as last seen on any order (None: as seen on this one). `tax_rates` are the tenant's, in
+    percent by tax type. `left_out` names contact fields that Xero refused. `suffix` is 0 for the plain name, 1 for the
+    short suffix, 2 for the whole id, after Xero refused the one before. `leaves_totals`: it refused a tax of ours in
+    this pass, so that totals are left to it. `rename_again`: a name that it refused before is worth another try. `kept`
+    names payments and credit notes whose change it refused in this pass: what was taken away for it is put back as it
+    was, and stays.
     """
 
     hearlink_url: str
     patient: Patient | None = None
     base_currency: str | None = None
+    tax_rates: Mapping[str, Decimal] = {}
+    leaves_totals: bool = False
     left_out: frozenset[str] = frozenset()
     suffix: int = 0
     rename_again: bool = False
@@ -40,6 +46,8 @@ class Draft:
         self.settings = settings
         self.circumstances = circumstances
         self.patient = circumstances.patient or order.patient
+        # The invoice's total as it is in Xero, or will be; None where that isn't known.
+        self.invoice_total: Decimal | None = None
         self._steps: list[Step] = []
         self._failures: list[Finding] = []
         self._skips: list[Finding] = []
@@ -52,6 +60,10 @@ class Draft:
     def payments(self) -> list[Payment]:
         """Return the payments that stand and are of more than nothing: Xero takes no others."""
         return [payment for payment in self.order.payments if bodies.cents(payment.amount) > 0]
+
+    def reading(self, invoice: Invoice, *, takes_discounts: bool = True) -> Reading:
+        """Return how Xero reads the lines of `invoice`, or of a credit note on it, which takes no discounts."""
+        return Reading(invoice.prices_include_tax, self.circumstances.tax_rates, takes_discounts)
 
     def takes_more(self) -> bool:
         """Whether the order has an invoice for payments and credit notes to stand on, in Xero too or soon."""

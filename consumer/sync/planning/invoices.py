@@ -7,9 +7,14 @@ from consumer.orders import Invoice, Line
 from consumer.results import Operation
 from consumer.settings import InvoiceStatus
 from consumer.sync.link import Link, LinkKind, LinkStatus
-from consumer.sync.planning import bodies, content, texts
+from consumer.sync.planning import bodies, closing, content, mending, texts
 from consumer.sync.planning.draft import Draft
-from consumer.sync.step import Stage
+from consumer.sync.planning.mending import Mending
+from consumer.sync.planning.totals import Item
+from consumer.sync.step import Remark, Stage
+
+# The hashes of what Xero makes its total of.
+_AMOUNTS = ("money", "frame")
 
 
 def explain_missing_invoice(draft: Draft) -> None:
@@ -76,25 +81,23 @@ def _invoice_operation(draft: Draft, invoice: Invoice) -> Operation:
 
 def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
     """Plan the invoice; return whether credit notes and payments may follow it."""
-    order = draft.order
     link = draft.links.get(LinkKind.INVOICE, invoice.invoice_id)
     body = bodies.invoice_body(
         invoice,
         draft.settings,
-        order_url=bodies.order_url(draft.circumstances.hearlink_url, order.order_id),
+        order_url=bodies.order_url(draft.circumstances.hearlink_url, draft.order.order_id),
         contact_id=draft.contact_id(),
         line_item_ids={} if link is None else link.detail.get("line_item_ids", {}),
         discounted=() if link is None else _discounted(link),
     )
+    # What is mended for the total's sake is no content: an order that stays as it is, is not sent again for it.
     hashes = _expected_hashes(draft, link, content.document_hashes(body, invoice.lines))
-    needs_authorised = bool(draft.payments() or order.credit_notes)
-    detail = {
-        **hashes,
-        "number": invoice.number,
-        "line_ids": [line.line_id for line in invoice.lines],
-        "discounted": [line.line_id for line in invoice.lines if line.discount],
-    }
+    mended = _mend(draft, link, body["LineItems"], invoice, hashes)
+    body["LineItems"] = mended.items
+    detail = {**hashes, "number": invoice.number, "line_ids": [line.line_id for line in invoice.lines]}
+    needs_authorised = bool(draft.payments() or draft.order.credit_notes)
     if link is None:
+        draft.invoice_total = mended.total
         authorised = needs_authorised or draft.settings.invoice_status is InvoiceStatus.AUTHORISED
         draft.add(
             Stage.INVOICE_CREATE,
@@ -104,18 +107,37 @@ def plan_invoice(draft: Draft, invoice: Invoice) -> bool:
             body={**body, "Status": "AUTHORISED" if authorised else "DRAFT"},
             content_hash=hashes["content"],
             reasons=("not in Xero yet",),
-            warnings=texts.document_remarks(invoice, body),
-            detail=detail,
+            warnings=(*texts.document_remarks(invoice, body), *mending.other_total(mended.total, invoice)),
+            detail={**detail, **mended.detail},
         )
         return True
     if link.status is LinkStatus.GONE:
         return _explain_gone_invoice(draft, link, hashes)
+    draft.invoice_total = closing.in_xero(link)
     authorise = needs_authorised and link.status is LinkStatus.DRAFT
-    differs = not content.is_in_step(link, hashes) and not _only_mapping_of_settled(draft, link, hashes)
-    if differs or authorise:
-        reasons = content.document_differences(link, hashes, invoice) if differs else []
-        _update_invoice(draft, invoice, link, body if differs else None, hashes, detail, reasons, authorise=authorise)
+    reasons = _differences(draft, link, invoice, hashes, mended)
+    if reasons or authorise:
+        _update_invoice(draft, invoice, link, body, detail, mended, reasons, authorise=authorise)
     return True
+
+
+def _mend(draft: Draft, link: Link | None, items: list[Item], invoice: Invoice, hashes: dict[str, str]) -> Mending:
+    """Bring the total to HearLink's; where something is applied to the same amounts, those stay as they were sent."""
+    reading = draft.reading(invoice)
+    if draft.circumstances.leaves_totals:
+        return mending.leave(items, invoice, reading, link)
+    if link is not None and _is_settled(draft) and all(link.detail.get(part) == hashes[part] for part in _AMOUNTS):
+        return mending.keep(items, invoice, reading, link)
+    return mending.mend(items, invoice, reading, link)
+
+
+def _differences(
+    draft: Draft, link: Link, invoice: Invoice, hashes: dict[str, str], mended: Mending
+) -> tuple[str, ...]:
+    """Say in words why the invoice is to be sent; () where Xero holds it as it would be."""
+    if not content.is_in_step(link, hashes) and not _only_mapping_of_settled(draft, link, hashes):
+        return tuple(content.document_differences(link, hashes, invoice))
+    return (content.total_moved(link, invoice),) if mended.differs(link, invoice) and not _is_settled(draft) else ()
 
 
 def _expected_hashes(draft: Draft, link: Link | None, hashes: dict[str, str]) -> dict[str, str]:
@@ -133,39 +155,48 @@ def _update_invoice(
     draft: Draft,
     invoice: Invoice,
     link: Link,
-    body: dict[str, Any] | None,
-    hashes: dict[str, str],
+    body: dict[str, Any],
     detail: dict[str, Any],
-    reasons: list[str],
+    mended: Mending,
+    reasons: tuple[str, ...],
     *,
     authorise: bool,
 ) -> None:
-    element = {"InvoiceID": link.xero_id, **(_changed_part(link, body, hashes) if body is not None else {})}
+    part = _changed_part(link, body, detail, moved=mended.differs(link, invoice)) if reasons else {}
+    element = {"InvoiceID": link.xero_id, **part}
+    known = {**link.detail, **(detail if reasons else {})}
+    remarks: tuple[Remark, ...] = ()
+    if "LineItems" in part:
+        draft.invoice_total = mended.total
+        known.update(mended.detail)
+        remarks = mending.other_total(mended.total, invoice)
     if authorise:
         # Left out otherwise: what people did to the status in Xero is theirs.
         element["Status"] = "AUTHORISED"
-        reasons = [*reasons, "a payment or credit note needs it authorised"]
     draft.add(
         Stage.INVOICE_UPDATE,
         Operation.INVOICE_AUTHORISE if authorise else Operation.INVOICE_UPDATE,
         LinkKind.INVOICE,
         link.local_id,
         body=element,
-        content_hash=hashes["content"] if body is not None else link.content_hash,
+        content_hash=detail["content"] if reasons else link.content_hash,
         target_id=link.xero_id,
-        reasons=tuple(reasons),
-        warnings=texts.document_remarks(invoice, element),
-        detail={**link.detail, **(detail if body is not None else {})},
+        reasons=(*reasons, "a payment or credit note needs it authorised") if authorise else reasons,
+        warnings=(*texts.document_remarks(invoice, element), *remarks),
+        detail=known,
     )
 
 
-def _changed_part(link: Link, body: dict[str, Any], hashes: dict[str, str]) -> dict[str, Any]:
+def _changed_part(link: Link, body: dict[str, Any], hashes: dict[str, str], *, moved: bool) -> dict[str, Any]:
     """Return `body` without its lines and what they are read by, where those are as they were sent.
 
     Xero leaves untouched what it isn't given, and takes a new reference or due date also for an invoice that was paid.
+    `moved`: the lines are the same, but not what is sent of them for the total's sake.
     """
-    known = link.content_hash != "" and all(link.detail.get(part) == hashes[part] for part in ("lines", "frame"))
-    return {field: value for field, value in body.items() if not known or field not in {"LineItems", *content.FRAME}}
+    same = link.content_hash != "" and all(link.detail.get(part) == hashes[part] for part in ("lines", "frame"))
+    return {
+        field: value for field, value in body.items() if moved or not same or field not in {"LineItems", *content.FRAME}
+    }
 
 
 def _discounted(link: Link) -> Collection[str]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from consumer.orders import Invoice, Payment
 from consumer.results import Operation
 from consumer.sync.link import PUT_BACK, Link, LinkKind, LinkStatus
-from consumer.sync.planning import bodies, content
+from consumer.sync.planning import bodies, closing, content
 from consumer.sync.planning.draft import Draft
 from consumer.sync.step import Stage
 from consumer.xero import account_reference
@@ -38,6 +38,8 @@ def plan_payment(draft: Draft, payment: Payment, invoice: Invoice) -> None:
         # It moves once the invoice is there that it is to move to.
         return
     invoice_link = draft.links.standing(LinkKind.INVOICE, invoice.invoice_id)
+    detail = content.payment_detail(payment)
+    amount = closing.payment_amount(draft.order, draft.links, payment, draft.invoice_total)
     draft.add(
         Stage.PAYMENT_CREATE,
         Operation.PAYMENT_CREATE,
@@ -46,11 +48,13 @@ def plan_payment(draft: Draft, payment: Payment, invoice: Invoice) -> None:
         body=bodies.payment_body(
             payment,
             draft.settings.payment_account,
+            amount=amount,
             invoice_id=None if invoice_link is None else invoice_link.xero_id,
         ),
         content_hash=hashed,
         reasons=("not in Xero yet" if link is None else "the changed payment takes the old one's place",),
-        detail={**content.payment_detail(payment), "account": draft.settings.payment_account},
+        warnings=closing.rounded("payment_rounded", bodies.cents(payment.amount), amount),
+        detail={**detail, **content.posted(payment, amount), "account": draft.settings.payment_account},
     )
 
 
@@ -72,9 +76,9 @@ def _put_back(draft: Draft, link: Link) -> None:
             "Amount": Decimal(was["amount"]),
             "Reference": was["reference"],
         },
-        content_hash=bodies.content_hash(was),
+        content_hash=bodies.content_hash(content.as_in_hearlink(was, link)),
         reasons=("its change was refused, so it is put back as it was",),
-        detail={**was, "account": account, PUT_BACK: True},
+        detail={**was, **content.posted_for(link), "account": account, PUT_BACK: True},
     )
 
 

@@ -159,3 +159,50 @@ def test_inclusive_totals_are_the_prices_and_tax_lies_within_half_a_cent_a_line(
     assert result.sub_total + result.total_tax == result.total
     exact = sum(amount - amount / (1 + rate / 100) for amount, rate in rows)
     assert abs(result.total_tax - exact) <= Decimal("0.005") * len(rows) + Decimal("1e-9")
+
+
+# Prices with their rates, the taxes given (None: left to Xero), and what Xero makes of them: tax and total.
+WORKED_EXAMPLES = [
+    ("Exclusive", [(0.32, "OUTPUT2", None)] * 3, 0.18, 1.14),
+    ("Exclusive", [(0.32, "OUTPUT2", 0.07), (0.32, "OUTPUT2", None), (0.32, "OUTPUT2", None)], 0.19, 1.15),
+    ("Exclusive", [(0.33, "OUTPUT2", None)] * 3, 0.21, 1.2),
+    ("Exclusive", [(0.33, "OUTPUT2", None), (0.33, "OUTPUT2", None), (0.33, "OUTPUT2", 0.06)], 0.2, 1.19),
+    # From Xero's own page on rounding, at 20 instead of 15 %.
+    ("Exclusive", [(25.06, "OUTPUT2", None), (25.61, "OUTPUT2", None), (25.63, "OUTPUT2", None)], 15.26, 91.56),
+    ("Exclusive", [(0.1, "RROUTPUT", None)], 0.01, 0.11),
+    ("Exclusive", [(0.1, "RROUTPUT", 0.0)], 0.0, 0.1),
+    ("Exclusive", [(-10, "OUTPUT2", -2.01), (30, "OUTPUT2", None)], 3.99, 23.99),
+    ("Exclusive", [(10, "ZERORATEDOUTPUT", 0.01)], 0.0, 10.0),
+    ("Inclusive", [(0.99, "OUTPUT2", None)] * 2, 0.32, 1.98),
+    ("Inclusive", [(0.99, "OUTPUT2", 0.17), (0.99, "OUTPUT2", None)], 0.33, 1.98),
+    ("Inclusive", [(10.005, "RROUTPUT", None)], 0.48, 10.01),
+    ("NoTax", [(10, "OUTPUT2", 2)], 0.0, 10.0),
+]
+
+
+@pytest.mark.parametrize(("types", "rows", "tax", "total"), WORKED_EXAMPLES)
+def test_worked_examples(
+    api: Api, types: str, rows: list[tuple[float, str, float | None]], tax: float, total: float
+) -> None:
+    items = [
+        line(UnitAmount=price, TaxType=tax_type, **({} if given is None else {"TaxAmount": given}))
+        for price, tax_type, given in rows
+    ]
+    body = invoice_body(api.contact(), LineAmountTypes=types, LineItems=items)
+    invoice = api.put("Invoices?unitdp=4", body).body["Invoices"][0]
+    assert (invoice["TotalTax"], invoice["Total"]) == (tax, total)
+
+
+def test_a_tax_of_the_other_sign_is_no_tax(api: Api) -> None:
+    items = [line(), line(UnitAmount=-10, TaxType="OUTPUT2", TaxAmount=2)]
+    reply = api.put("Invoices", invoice_body(api.contact(), LineItems=items))
+    (problem,) = reply.body["Elements"][0]["ValidationErrors"]
+    assert problem["Message"] == "The TaxAmount must have the sign of the line total"
+
+
+@pytest.mark.parametrize("discount", [{"DiscountAmount": 0}, {"DiscountAmount": 1}, {"DiscountRate": 0}])
+def test_no_discount_stands_beside_a_negative_price(api: Api, discount: dict[str, float]) -> None:
+    items = [line(), line(UnitAmount=-10, **discount)]
+    reply = api.put("Invoices", invoice_body(api.contact(), LineItems=items))
+    messages = [problem["Message"] for problem in reply.body["Elements"][0]["ValidationErrors"]]
+    assert "Discounts are not supported on a line item with a negative UnitAmount" in messages

@@ -178,6 +178,28 @@ def test_contacts(sdk: Sdk) -> None:
     assert (found.pagination.item_count, found.contacts[0].name) == (1, "Zoe")
 
 
+def test_a_tax_that_is_given_makes_the_total(sdk: Sdk) -> None:
+    contact = sdk.contact()
+    plain = [line(unit_amount=0.32) for _ in range(3)]
+    assert sdk.invoice(contact, line_items=plain).total == Decimal("1.14")
+    given = [line(unit_amount=0.32, tax_amount=0.07), *plain[1:]]
+    invoice = sdk.invoice(contact, line_items=given)
+    assert (invoice.total, invoice.total_tax) == (Decimal("1.15"), Decimal("0.19"))
+    assert sorted(row.tax_amount for row in invoice.line_items) == [Decimal("0.06"), Decimal("0.06"), Decimal("0.07")]
+    sdk.call("create_payments", payments(invoice, 1.15))
+    paid = sdk.call("get_invoice", invoice.invoice_id).invoices[0]
+    assert (paid.status, paid.amount_due) == ("PAID", 0)
+    note = model.CreditNote(
+        type="ACCRECCREDIT",
+        contact=model.Contact(contact_id=contact.contact_id),
+        date=DAY,
+        status="AUTHORISED",
+        line_items=given,
+    )
+    made = sdk.call("create_credit_notes", model.CreditNotes(credit_notes=[note])).credit_notes[0]
+    assert made.total == Decimal("1.15")
+
+
 def test_an_invoice_from_draft_to_void(sdk: Sdk) -> None:
     draft = sdk.invoice(sdk.contact(), status="DRAFT", invoice_number="HL-1", url="https://example.org/o/1")
     assert (draft.status, draft.total, draft.total_tax) == ("DRAFT", 120, 20)
