@@ -1,0 +1,60 @@
+"""Everything of an order on which both sides agree by now, and what still differs."""
+
+from decimal import Decimal
+
+import msgspec
+
+from consumer.orders import Order
+from consumer.sync.agreement.credit_notes import notes_by_hand, settled_notes
+from consumer.sync.agreement.held import Held, Settled, amount_of, is_gone
+from consumer.sync.agreement.invoices import settled_invoice
+from consumer.sync.agreement.payments import settled_payments
+from consumer.sync.link import LinkKind, Links, LinkStatus
+from consumer.sync.planning import bodies
+from consumer.sync.step import Plan
+
+
+def find_settled(order: Order, links: Links, plan: Plan, held: Held) -> list[Settled]:
+    """Return what needs no more to be done of `order`; `plan` is what would be sent of it.
+
+    Raises:
+        ValueError: an amount or a date of Xero's is none.
+    """
+    document = held.invoice
+    invoice_link = next((one for one in links.of_kind(LinkKind.INVOICE) if one.xero_id == held.invoice_id), None)
+    if document is None or invoice_link is None:
+        return []
+    blank = msgspec.structs.replace(invoice_link, status=LinkStatus.ACTIVE, content_hash="", detail={})
+    settled = list(settled_payments(order, links, held, blank)) if not is_gone(document) else []
+    settled += settled_notes(order, links, plan, held, blank)
+    by_hand = notes_by_hand(order, links, held, blank)
+    of_invoice: list[Settled] = []
+    if order.invoice is not None and order.invoice.invoice_id == invoice_link.local_id:
+        of_invoice += settled_invoice(order.invoice, invoice_link, plan, document, by_hand.other_amount)
+    if by_hand.other_amount == 0 or of_invoice:
+        # Else more was credited there than HearLink knows of: which of it is which is for people to say.
+        settled += by_hand.settled
+    return settled + of_invoice
+
+
+def tell_difference(order: Order, held: Held) -> str:
+    """Say how the sums of both sides differ; "" where they don't.
+
+    Raises:
+        ValueError: an amount of Xero's is none.
+    """
+    document, invoice = held.invoice, order.invoice
+    if document is None or invoice is None:
+        return ""
+    theirs = tuple(amount_of(document, field) for field in ("Total", "AmountPaid", "AmountCredited"))
+    paid = sum((bodies.cents(one.amount) for one in order.payments), Decimal(0))
+    credited = sum((bodies.cents(one.total) for one in order.credit_notes), Decimal(0))
+    ours = (bodies.cents(invoice.total), paid, credited)
+    if ours == theirs:
+        return ""
+    return f"In Xero: {_sums(theirs)}. In HearLink: {_sums(ours)}."
+
+
+def _sums(sums: tuple[Decimal, ...]) -> str:
+    total, paid, credited = sums
+    return f"total {total:.2f}, paid {paid:.2f}, credited {credited:.2f}"
