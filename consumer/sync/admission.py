@@ -162,7 +162,8 @@ class Admission:
                 self._minutes.skip(entry)
         # One that may have been forgotten is looked up first, whatever the plan says.
         if in_step and not job.is_uncertain:
-            answered = job.is_settled or job.plan.failures or any(skip.code not in _SAID_ONCE for skip in job.plan.skips)
-            if job.row.requested and job.closing is None and not answered:
+            told = job.has_agreed or job.problem is not None
+            told |= any(skip.code not in _SAID_ONCE for skip in job.plan.skips)
+            if job.row.requested and job.closing is None and not told:
                 self._minutes.log(job.entry(job.whole_order, Outcome.SKIPPED, _IN_STEP, tenant_id=self._tenant_id))
             self._conclusions.end_if_through(job)

@@ -131,10 +131,10 @@ class Job:
         self.called = False
         # Whether Xero may hold something of it that no link tells.
         self.is_uncertain = row.unreconciled
-        # Whether what Xero holds of it is to be read before anything is sent: see second_look. What was found settled
-        # there, and how the sums of both sides differ all the same.
+        # Whether what Xero holds of it is to be read before anything is sent: see second_look. Whether both sides
+        # were found to agree on something, and how their sums differ all the same.
         self.looks_again = False
-        self.is_settled = False
+        self.has_agreed = False
         self.difference = ""
         # How many elements a call with this order may have; shrinks after calls that failed as a whole.
         self.batch_limit = _batch_limit(row.attempts + row.crashes) if row.hold == Hold.RETRY else BATCH_ELEMENTS

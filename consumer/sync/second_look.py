@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from consumer.results import Outcome
-from consumer.sync.agreement import Held, find_settled, is_gone, tell_difference
+from consumer.results import Operation, Outcome
+from consumer.sync.agreement import Held, find_agreed, is_gone, paid_twice, tell_difference
 from consumer.sync.job import Job
 from consumer.sync.link import Link, LinkKind, LinkStatus
 from consumer.sync.minutes import Minutes
+from consumer.sync.planning import bodies
 from consumer.sync.services import Services
 from consumer.sync.sighting import same_text
 from consumer.xero import AnswerLostError, TenantClient
@@ -37,6 +38,7 @@ class SecondLook:
         stopping: Callable[[], bool],
     ) -> None:
         self._minutes = minutes
+        self._catalogue = services.catalogue
         self._tenant_id = tenant_id
         self._tenant = TenantClient(services.client, organisation_id, tenant_id, urgent=True, before_call=before_read)
         self._stopping = stopping
@@ -53,7 +55,7 @@ class SecondLook:
             some = jobs[first : first + _ORDERS_AT_ONCE]
             try:
                 for job, held in self._read(some):
-                    self._settle(job, held)
+                    self._link_agreed(job, held)
             except ValueError as error:
                 raise AnswerLostError(f"Xero's answer has another form than it documents: {error}") from error
             for job in some:
@@ -80,27 +82,44 @@ class SecondLook:
                     ),
                 )
 
-    def _settle(self, job: Job, held: Held) -> None:
+    def _link_agreed(self, job: Job, held: Held) -> None:
         if held.invoice is not None and is_gone(held.invoice):
             for link in job.links.of_kind(LinkKind.INVOICE):
                 if same_text(link.xero_id, held.invoice_id) and link.status is not LinkStatus.GONE:
                     # Voided by people: what is to go onto it has to be told so, and not refused for its status.
                     self._remember(msgspec.structs.replace(link, status=LinkStatus.GONE), job)
-        for settled in find_settled(job.order, job.links, job.plan, held):
-            self._remember(settled.link, job)
-            job.is_settled = True
+        for agreed in find_agreed(job.order, job.links, job.plan, held):
+            self._remember(agreed.link, job)
+            job.has_agreed = True
             self._minutes.log(
                 job.entry(
-                    settled.operation,
+                    agreed.operation,
                     Outcome.SUCCEEDED,
-                    settled.message,
+                    agreed.message,
                     tenant_id=self._tenant_id,
-                    xero_id=settled.xero_id,
-                    local_id=settled.link.local_id,
+                    xero_id=agreed.xero_id,
+                    local_id=agreed.link.local_id,
                 )
             )
         job.make_plan()
         job.difference = tell_difference(job.order, held)
+        self._tell_twice(job, held)
+
+    def _tell_twice(self, job: Job, held: Held) -> None:
+        """Have a payment that is there twice go on failing: nothing is left to be sent of it, and too much is paid."""
+        for payment in paid_twice(job.order, held):
+            kind = f"the payment of {bodies.cents(payment.amount)}"
+            problem = self._catalogue.local("two_of_ours", order_id=job.row.order_id, kind=kind)
+            job.fail(problem, operation=Operation.PAYMENT_CREATE, local_id=payment.payment_id, blocking=False)
+            entry = job.entry(
+                Operation.PAYMENT_CREATE,
+                Outcome.FAILED,
+                problem.message,
+                tenant_id=self._tenant_id,
+                problem=problem,
+                local_id=payment.payment_id,
+            )
+            self._minutes.log(entry, problem)
 
     def _remember(self, link: Link, job: Job) -> None:
         self._minutes.link(link)

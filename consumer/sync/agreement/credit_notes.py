@@ -8,7 +8,7 @@ import msgspec
 
 from consumer.orders import CreditNote, Order
 from consumer.results import Operation
-from consumer.sync.agreement.held import Document, Held, Settled, amount_of, day_of, is_gone
+from consumer.sync.agreement.held import Agreed, Document, Held, amount_of, day_of, is_gone
 from consumer.sync.agreement.pairs import Found, Wanted, pair
 from consumer.sync.link import BY_HAND, Link, LinkKind, Links, LinkStatus
 from consumer.sync.outcome import link_after
@@ -17,7 +17,7 @@ from consumer.sync.sighting import same_text
 from consumer.sync.step import Plan, Stage
 
 
-def settled_notes(order: Order, links: Links, plan: Plan, held: Held, blank: Link) -> Iterator[Settled]:
+def agreed_notes(order: Order, links: Links, plan: Plan, held: Held, blank: Link) -> Iterator[Agreed]:
     """Find the credit notes of ours on which both sides agree; `blank` is a link of the order with nothing in it."""
     notes = {note.credit_note_id: note for note in order.credit_notes}
     for link in links.of_kind(LinkKind.CREDIT_NOTE):
@@ -32,20 +32,20 @@ def settled_notes(order: Order, links: Links, plan: Plan, held: Held, blank: Lin
             yield from _used_up(note, link, links, held, document, blank)
 
 
-def _removed(links: Links, link: Link) -> Iterator[Settled]:
+def _removed(links: Links, link: Link) -> Iterator[Agreed]:
     """A credit note that HearLink deleted and that people voided."""
     name = f"The credit note {link.detail.get('number', '')}"
     message = f"{name} is settled in Xero: it is voided there."
     removed = msgspec.structs.replace(link, status=LinkStatus.REMOVED)
-    yield Settled(removed, Operation.CREDIT_NOTE_VOID, message, link.xero_id)
+    yield Agreed(removed, Operation.CREDIT_NOTE_VOID, message, link.xero_id)
     allocation = links.standing(LinkKind.ALLOCATION, link.local_id)
     if allocation is not None:
         gone = msgspec.structs.replace(allocation, status=LinkStatus.REMOVED)
         message = f"The allocation of {name[0].lower()}{name[1:]} is settled in Xero: it is gone there."
-        yield Settled(gone, Operation.CREDIT_NOTE_VOID, message, link.xero_id)
+        yield Agreed(gone, Operation.CREDIT_NOTE_VOID, message, link.xero_id)
 
 
-def _changed_alike(note: CreditNote, link: Link, plan: Plan, document: Document) -> Iterator[Settled]:
+def _changed_alike(note: CreditNote, link: Link, plan: Plan, document: Document) -> Iterator[Agreed]:
     """A change of HearLink's that people made in Xero as well: the note comes to the same there."""
     steps = [step for step in plan.steps if step.stage is Stage.CREDIT_NOTE_UPDATE and step.local_id == link.local_id]
     was = link.detail.get("total")
@@ -65,12 +65,12 @@ def _changed_alike(note: CreditNote, link: Link, plan: Plan, document: Document)
             document=document,
         )
         message = f"The credit note {note.number} is settled in Xero: it comes to {total} there, as in HearLink."
-        yield Settled(made, Operation.CREDIT_NOTE_CREATE, message, link.xero_id)
+        yield Agreed(made, Operation.CREDIT_NOTE_CREATE, message, link.xero_id)
 
 
 def _used_up(
     note: CreditNote, link: Link, links: Links, held: Held, document: Document, blank: Link
-) -> Iterator[Settled]:
+) -> Iterator[Agreed]:
     """The credit of a note of ours that people allocated or paid back: none of it is left."""
     total = amount_of(document, "Total")
     applied = held.credit_on_invoice(document)
@@ -88,7 +88,7 @@ def _used_up(
     else:
         how = "its credit is used up there, by hand"
         detail[BY_HAND] = True
-    yield Settled(
+    yield Agreed(
         msgspec.structs.replace(
             blank, kind=LinkKind.ALLOCATION, local_id=link.local_id, xero_id=None, content_hash="", detail=detail
         ),
@@ -106,7 +106,7 @@ def _is_used(document: Document) -> bool:
 class NotesByHand(msgspec.Struct, frozen=True):
     """Credit notes that people wrote for the invoice: those that stand for ours, and what the others come to."""
 
-    settled: tuple[Settled, ...]
+    agreed: tuple[Agreed, ...]
     other_amount: Decimal
 
 
@@ -124,7 +124,7 @@ def notes_by_hand(order: Order, links: Links, held: Held, blank: Link) -> NotesB
     notes = {note.credit_note_id: note for note in order.credit_notes if _is_missing(links, held, note)}
     ours = [Wanted(note_id, bodies.cents(note.total), note.issued_on.isoformat()) for note_id, note in notes.items()]
     pairs = pair(ours, theirs)
-    settled = []
+    agreed = []
     for note_id, found in pairs.by_id.items():
         detail = {"number": notes[note_id].number, "total": str(found.amount), BY_HAND: True}
         link = msgspec.structs.replace(
@@ -146,10 +146,10 @@ def notes_by_hand(order: Order, links: Links, held: Held, blank: Link) -> NotesB
             blank, kind=LinkKind.ALLOCATION, local_id=note_id, xero_id=None, content_hash="", detail=of_invoice
         )
         message = f"The credit note {notes[note_id].number} is settled in Xero: it was written there by hand."
-        settled.append(Settled(link, Operation.CREDIT_NOTE_CREATE, message, found.xero_id))
+        agreed.append(Agreed(link, Operation.CREDIT_NOTE_CREATE, message, found.xero_id))
         message = f"{found.amount} of the credit note is settled in Xero: it is on the invoice there."
-        settled.append(Settled(allocation, Operation.CREDIT_NOTE_ALLOCATE, message, found.xero_id))
-    return NotesByHand(tuple(settled), sum((one.amount for one in pairs.found), Decimal(0)))
+        agreed.append(Agreed(allocation, Operation.CREDIT_NOTE_ALLOCATE, message, found.xero_id))
+    return NotesByHand(tuple(agreed), sum((one.amount for one in pairs.found), Decimal(0)))
 
 
 def _is_missing(links: Links, held: Held, note: CreditNote) -> bool:

@@ -5,16 +5,16 @@ from decimal import Decimal
 import msgspec
 
 from consumer.orders import Order
-from consumer.sync.agreement.credit_notes import notes_by_hand, settled_notes
-from consumer.sync.agreement.held import Held, Settled, amount_of, is_gone
-from consumer.sync.agreement.invoices import settled_invoice
-from consumer.sync.agreement.payments import settled_payments
+from consumer.sync.agreement.credit_notes import agreed_notes, notes_by_hand
+from consumer.sync.agreement.held import Agreed, Held, amount_of, is_gone
+from consumer.sync.agreement.invoices import agreed_invoice
+from consumer.sync.agreement.payments import agreed_payments
 from consumer.sync.link import LinkKind, Links, LinkStatus
 from consumer.sync.planning import bodies
 from consumer.sync.step import Plan
 
 
-def find_settled(order: Order, links: Links, plan: Plan, held: Held) -> list[Settled]:
+def find_agreed(order: Order, links: Links, plan: Plan, held: Held) -> list[Agreed]:
     """Return what needs no more to be done of `order`; `plan` is what would be sent of it.
 
     Raises:
@@ -25,16 +25,16 @@ def find_settled(order: Order, links: Links, plan: Plan, held: Held) -> list[Set
     if document is None or invoice_link is None:
         return []
     blank = msgspec.structs.replace(invoice_link, status=LinkStatus.ACTIVE, content_hash="", detail={})
-    settled = list(settled_payments(order, links, held, blank)) if not is_gone(document) else []
-    settled += settled_notes(order, links, plan, held, blank)
+    agreed = list(agreed_payments(order, links, held, blank)) if not is_gone(document) else []
+    agreed += agreed_notes(order, links, plan, held, blank)
     by_hand = notes_by_hand(order, links, held, blank)
-    of_invoice: list[Settled] = []
+    of_invoice: list[Agreed] = []
     if order.invoice is not None and order.invoice.invoice_id == invoice_link.local_id:
-        of_invoice += settled_invoice(order.invoice, invoice_link, plan, document, by_hand.other_amount)
+        of_invoice += agreed_invoice(order.invoice, invoice_link, plan, document, by_hand.other_amount)
     if by_hand.other_amount == 0 or of_invoice:
         # Else more was credited there than HearLink knows of: which of it is which is for people to say.
-        settled += by_hand.settled
-    return settled + of_invoice
+        agreed += by_hand.agreed
+    return agreed + of_invoice
 
 
 def tell_difference(order: Order, held: Held) -> str:

@@ -17,7 +17,7 @@ Document = dict[str, Any]
 _GONE_STATUSES = frozenset({"VOIDED", "DELETED"})
 
 
-class Settled(msgspec.Struct, frozen=True):
+class Agreed(msgspec.Struct, frozen=True):
     """One document on which both sides agree by now: the link that says so, and the row of the log.
 
     `xero_id` is the document that the log shows.

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from consumer.orders import Invoice
-from consumer.sync.agreement.held import Document, Settled, amount_of
+from consumer.sync.agreement.held import Agreed, Document, amount_of
 from consumer.sync.link import Link
 from consumer.sync.outcome import link_after
 from consumer.sync.planning import bodies, content
@@ -16,9 +16,9 @@ from consumer.sync.step import Plan, Stage, Step
 _OPEN_STATUSES = frozenset({"AUTHORISED", "PAID"})
 
 
-def settled_invoice(
+def agreed_invoice(
     invoice: Invoice, link: Link, plan: Plan, document: Document, credited_by_hand: Decimal
-) -> Iterator[Settled]:
+) -> Iterator[Agreed]:
     """Find whether the invoice comes to what HearLink says, where it did not before.
 
     `credited_by_hand` is what people credited on it for no credit note of HearLink's: less is asked for all the same.
@@ -40,7 +40,7 @@ def settled_invoice(
     else:
         return
     message = f"The invoice {invoice.number} is settled in Xero: {how}."
-    yield Settled(_link(steps[0], link, document), steps[0].operation, message, link.xero_id)
+    yield Agreed(_link(steps[0], link, document), steps[0].operation, message, link.xero_id)
 
 
 def _link(step: Step, link: Link, document: Document) -> Link:

@@ -7,14 +7,14 @@ import msgspec
 
 from consumer.orders import Order, Payment
 from consumer.results import Operation
-from consumer.sync.agreement.held import Document, Held, Settled, amount_of, day_of
+from consumer.sync.agreement.held import Agreed, Document, Held, amount_of, day_of
 from consumer.sync.agreement.pairs import Found, Wanted, pair
 from consumer.sync.link import BY_HAND, Link, LinkKind, Links, LinkStatus
 from consumer.sync.planning import bodies, content
 from consumer.sync.sighting import marked_payment, one_blank, same_text
 
 
-def settled_payments(order: Order, links: Links, held: Held, blank: Link) -> Iterator[Settled]:
+def agreed_payments(order: Order, links: Links, held: Held, blank: Link) -> Iterator[Agreed]:
     """Find the payments on which both sides agree; `blank` is a link of the order with nothing in it."""
     yield from _removed(order, links, held)
     theirs = [entry for entry in held.payments_on_invoice() if not _is_linked(links, entry)]
@@ -29,7 +29,14 @@ def settled_payments(order: Order, links: Links, held: Held, blank: Link) -> Ite
     yield from _by_hand(wanted, strangers, held, blank)
 
 
-def _removed(order: Order, links: Links, held: Held) -> Iterator[Settled]:
+def paid_twice(order: Order, held: Held) -> list[Payment]:
+    """Return the payments of which more than one with our mark stands on the invoice."""
+    known = [payment_id for payment_id, item in order.state.payments.items() if item.value is not None]
+    marks = [marked_payment(entry.get("Reference"), known) for entry in held.payments_on_invoice()]
+    return [payment for payment in order.payments if marks.count(payment.payment_id) > 1]
+
+
+def _removed(order: Order, links: Links, held: Held) -> Iterator[Agreed]:
     """Payments that HearLink deleted and that are gone from Xero as well."""
     standing = {one.payment_id for one in order.payments}
     for link in links.of_kind(LinkKind.PAYMENT):
@@ -38,7 +45,7 @@ def _removed(order: Order, links: Links, held: Held) -> Iterator[Settled]:
         if held.knows_invoice(link.detail.get("invoice_id")) and not held.has_payment(link.xero_id):
             removed = msgspec.structs.replace(link, status=LinkStatus.REMOVED)
             message = f"The payment of {link.detail.get('amount', '')} is settled in Xero: it is gone there as well."
-            yield Settled(removed, Operation.PAYMENT_DELETE, message, link.xero_id)
+            yield Agreed(removed, Operation.PAYMENT_DELETE, message, link.xero_id)
 
 
 def _is_linked(links: Links, entry: Document) -> bool:
@@ -53,7 +60,7 @@ def _is_missing(links: Links, held: Held, payment: Payment) -> bool:
     return link is None or not held.has_payment(link.xero_id)
 
 
-def _found(payment: Payment, entry: Document, held: Held, blank: Link) -> Settled:
+def _found(payment: Payment, entry: Document, held: Held, blank: Link) -> Agreed:
     """A payment with our own mark, with what Xero holds of it: the next plan brings in step what differs."""
     wanted = content.payment_detail(payment)
     reference = str(entry.get("Reference"))
@@ -67,10 +74,10 @@ def _found(payment: Payment, entry: Document, held: Held, blank: Link) -> Settle
     if detail != wanted:
         link = msgspec.structs.replace(link, content_hash="")
     message = f"The payment of {detail['amount']} is settled in Xero: it was found there."
-    return Settled(link, Operation.PAYMENT_CREATE, message, link.xero_id)
+    return Agreed(link, Operation.PAYMENT_CREATE, message, link.xero_id)
 
 
-def _by_hand(wanted: dict[str, Payment], strangers: list[Document], held: Held, blank: Link) -> Iterator[Settled]:
+def _by_hand(wanted: dict[str, Payment], strangers: list[Document], held: Held, blank: Link) -> Iterator[Agreed]:
     """Payments that people recorded: all of them must be accounted for, one by one or in one sum."""
     if not strangers or not wanted:
         return
@@ -85,12 +92,12 @@ def _by_hand(wanted: dict[str, Payment], strangers: list[Document], held: Held, 
         payment = wanted[local_id]
         message = f"The payment of {found.amount} is settled in Xero: it was recorded there by hand."
         link = _link(payment, held, blank, found.xero_id, {BY_HAND: True})
-        yield Settled(link, Operation.PAYMENT_CREATE, message, found.xero_id)
+        yield Agreed(link, Operation.PAYMENT_CREATE, message, found.xero_id)
     if pairs.found:
         for one in pairs.wanted:
             message = f"The payment of {one.amount} is settled in Xero: it was recorded there by hand, in another sum."
             link = _link(wanted[one.local_id], held, blank, None, {BY_HAND: True})
-            yield Settled(link, Operation.PAYMENT_CREATE, message)
+            yield Agreed(link, Operation.PAYMENT_CREATE, message)
 
 
 def _sum(some: tuple[Wanted, ...] | tuple[Found, ...]) -> Decimal:
