@@ -2,12 +2,12 @@
 
 import msgspec
 
-from consumer.results import Outcome, Problem, ProblemClass
+from consumer.results import Outcome, Problem
+from consumer.sync.agreement import may_agree
 from consumer.sync.back_off import ATTEMPTS, CRASHES_MAX
 from consumer.sync.conclusions import Conclusions
 from consumer.sync.gate import BEYOND_LIMIT, CONFLICT, Gate, Hold, decide
 from consumer.sync.job import Ending, Job, latest_patient
-from consumer.sync.link import LinkKind
 from consumer.sync.minutes import Minutes
 from consumer.sync.planner import Circumstances
 from consumer.sync.services import Services
@@ -127,19 +127,18 @@ class Admission:
             rename_again=job.row.requested,
         )
         job.make_plan()
-        job.looks_again = self._may_be_settled(job)
+        job.looks_again = self._may_agree(job)
         if not job.looks_again:
             self.admit(job)
 
-    def _may_be_settled(self, job: Job) -> bool:
+    def _may_agree(self, job: Job) -> bool:
         """Whether a person asks again for what people had to do in Xero: it may be done there by now.
 
         One that may have been forgotten is looked up otherwise.
         """
         entry = self._services.catalogue.entries.get(job.row.problem_code or "")
-        had_to_act = entry is not None and entry.problem_class is ProblemClass.XERO
-        is_linked = any(link.xero_id is not None for link in job.links.of_kind(LinkKind.INVOICE))
-        return job.row.requested and had_to_act and is_linked and not job.is_uncertain and job.closing is None
+        may = may_agree(None if entry is None else entry.problem_class, job.links)
+        return may and job.row.requested and not job.is_uncertain and job.closing is None
 
     def admit(self, job: Job) -> None:
         """Tell what of the plan of `job` is not sent; end it where nothing is left to be sent."""

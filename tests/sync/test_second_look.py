@@ -2,6 +2,7 @@
 
 import pytest
 
+from consumer.sync.preview import preview_order
 from tests.sync.books import Books, line, lines
 
 INVOICE = "WH-order-1"
@@ -117,6 +118,16 @@ class TestAPaymentThatPeopleRecordedFirst:
         paid_by_hand.settle()
         methods = [call["method"] for call in paid_by_hand.calls()]
         assert methods[0] == "POST"
+
+    def test_the_plan_says_that_xero_is_read_first(self, paid_by_hand: Books) -> None:
+        def reads_first() -> bool:
+            preview = preview_order(paid_by_hand.connection, "order-1", "https://app.hearlink.co.uk")
+            assert preview is not None
+            return preview.looks_again
+
+        assert reads_first()
+        is_over(paid_by_hand, "payment_create")
+        assert not reads_first()
 
     def test_deleted_in_hearlink_it_stays_until_people_delete_it(self, paid_by_hand: Books) -> None:
         is_over(paid_by_hand, "payment_create")

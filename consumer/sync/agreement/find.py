@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from consumer.orders import Order
+from consumer.results import ProblemClass
 from consumer.sync.agreement.credit_notes import agreed_notes, notes_by_hand
 from consumer.sync.agreement.held import Agreed, Held, amount_of, is_gone
 from consumer.sync.agreement.invoices import agreed_invoice
@@ -12,6 +13,12 @@ from consumer.sync.agreement.payments import agreed_payments
 from consumer.sync.link import LinkKind, Links, LinkStatus
 from consumer.sync.planning import bodies
 from consumer.sync.step import Plan
+
+
+def may_agree(problem_class: ProblemClass | None, links: Links) -> bool:
+    """Whether what an order failed for may be done in Xero by now: people had to act there, on its invoice."""
+    is_linked = any(link.xero_id is not None for link in links.of_kind(LinkKind.INVOICE))
+    return problem_class is ProblemClass.XERO and is_linked
 
 
 def find_agreed(order: Order, links: Links, plan: Plan, held: Held) -> list[Agreed]:
