@@ -17,14 +17,15 @@ from consumer.sync.services import Services
 from consumer.sync.sighting import same_text
 from consumer.xero import AnswerLostError, TenantClient
 
-# So many are read together, then they are done with.
-_ORDERS_AT_ONCE = 20
+# So many are read and sent in one pass: a minute's calls suffice for them, even where each needs some of its own. Of
+# more, all would be read and none sent, again and again.
+ORDERS_AT_ONCE = 20
 
 
 class SecondLook:
-    """Reads the documents of the orders of one pass, some orders at a time with as few reads as they need together.
+    """Reads the documents of some orders of one pass, with as few reads as they need together.
 
-    `before_read` goes before each read, `stopping` says that the process is to end: those not looked at stay so.
+    `before_read` goes before each read, `stopping` says that the process is to end: nothing is read then.
     """
 
     def __init__(
@@ -49,17 +50,15 @@ class SecondLook:
         Raises:
             XeroError: a read failed, or its answer can't be understood; what was linked until then holds.
         """
-        for first in range(0, len(jobs), _ORDERS_AT_ONCE):
-            if self._stopping():
-                return
-            some = jobs[first : first + _ORDERS_AT_ONCE]
-            try:
-                for job, held in self._read(some):
-                    self._link_agreed(job, held)
-            except ValueError as error:
-                raise AnswerLostError(f"Xero's answer has another form than it documents: {error}") from error
-            for job in some:
-                job.looks_again = False
+        if self._stopping():
+            return
+        try:
+            for job, held in self._read(jobs):
+                self._link_agreed(job, held)
+        except ValueError as error:
+            raise AnswerLostError(f"Xero's answer has another form than it documents: {error}") from error
+        for job in jobs:
+            job.looks_again = False
 
     def _read(self, jobs: Sequence[Job]) -> Iterable[tuple[Job, Held]]:
         invoice_ids = {job: _invoice_ids(job) for job in jobs}

@@ -29,7 +29,7 @@ from consumer.sync.preparation import Preparation
 from consumer.sync.reconciliation import Reconciliation
 from consumer.sync.recovery import recover
 from consumer.sync.refusals import Refusals
-from consumer.sync.second_look import SecondLook
+from consumer.sync.second_look import ORDERS_AT_ONCE, SecondLook
 from consumer.sync.services import Services
 from consumer.sync.step import Step
 from consumer.sync.tenant_facts import load_tenant_facts
@@ -112,6 +112,11 @@ class TenantPass:
 
     def _look_again(self, admission: Admission) -> None:
         """Compare what failed for something in Xero, and is asked for again, with how it is there by now."""
+        asked = [job for job in self._jobs if job.looks_again and job.ending is None]
+        for job in asked[ORDERS_AT_ONCE:]:
+            self._conclusions.finish(
+                job, Ending(hold=Hold.LIMIT, wait_seconds=0.0, free_attempt=True, keep_problem=True)
+            )
         self._read_first(SecondLook, lambda job: job.looks_again, admission.admit)
 
     def _reconcile(self) -> None:
