@@ -150,7 +150,7 @@ class TestACreditNoteThatPeopleWroteFirst:
         control.allocate_credit_note(books.tenant_id, "CN-note-1", INVOICE, 15)
         books.save_credit_note(**lines("18.0000"))
         books.settle()
-        assert books.failures()[-1]["problem"] == "invoice_has_payments"
+        assert books.failures()[-1]["problem"] == "credit_note_has_allocations"
         (theirs,) = books.ledger()["Allocations"]
         control.remove_allocation(books.tenant_id, theirs["AllocationID"])
         item = {"LineItemID": books.note()["LineItems"][0]["LineItemID"], "Quantity": 1, "UnitAmount": 18}
