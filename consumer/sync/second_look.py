@@ -126,10 +126,17 @@ class SecondLook:
 
 
 def _invoice_ids(job: Job) -> list[str]:
-    """Return Xero's ids of the order's invoice, and after it of others that payments of it stand on."""
-    links = [link for link in job.links.of_kind(LinkKind.INVOICE) if link.xero_id is not None]
+    """Return Xero's ids of the order's invoice, and after it of others that payments of it stand on.
+
+    None where it has another invoice by now that is not in Xero: what people did on the old one is not for that.
+    """
     current = None if job.order.invoice is None else job.order.invoice.invoice_id
-    links.sort(key=lambda link: (link.local_id != current, link.status is LinkStatus.GONE))
+    links = [
+        link
+        for link in job.links.of_kind(LinkKind.INVOICE)
+        if link.xero_id is not None and current in {None, link.local_id}
+    ]
+    links.sort(key=lambda link: link.status is LinkStatus.GONE)
     paid = [
         str(link.detail["invoice_id"])
         for link in job.links.of_kind(LinkKind.PAYMENT)

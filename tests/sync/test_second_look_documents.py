@@ -157,3 +157,22 @@ class TestACreditNoteThatPeopleWroteFirst:
         control.edit_credit_note(books.tenant_id, "CN-note-1", {"LineItems": [item]})
         control.allocate_credit_note(books.tenant_id, "CN-note-1", INVOICE, 18)
         is_over(books, "credit_note_create", "credit_note_allocate")
+
+
+def test_what_people_did_on_an_invoice_that_was_replaced_is_not_for_the_new_one(books: Books) -> None:
+    books.save_invoice()
+    books.push()
+    control = books.simulator.control
+    item = {"Description": "Theirs", "Quantity": 1, "UnitAmount": 5}
+    theirs = {"Type": "ACCREC", "Contact": {"Name": "Stranger"}, "InvoiceNumber": "TAKEN", "LineItems": [item]}
+    control.create_invoice(books.tenant_id, theirs)
+    control.pay_invoice(books.tenant_id, INVOICE)
+    books.delete_invoice()
+    books.save_invoice(number="TAKEN", invoice_id="invoice-new")
+    books.save_payment()
+    fails(books, "number_taken_by_other")
+    control.edit_invoice(books.tenant_id, "TAKEN", {"InvoiceNumber": "FREE"})
+    books.retry()
+    books.settle()
+    assert books.payments() == [("", 40.0), ("CARD pay-1", 40.0)]
+    assert (books.invoice("TAKEN")["AmountDue"], books.open_problems()) == (0, [])
