@@ -11,7 +11,7 @@ from consumer.cli.output import print_json, print_table
 from consumer.results import Catalogue
 from consumer.sync.gate import Hold
 from consumer.sync.link import LinkKind
-from consumer.sync.preview import Preview, preview_order, what_is_refused
+from consumer.sync.preview import READ_FIRST, Preview, preview_order, what_is_refused
 from consumer.sync.step import Finding, Step
 from consumer.xero import AccessCode
 
@@ -86,6 +86,8 @@ def _remarks(preview: Preview, catalogue: Catalogue) -> list[str]:
         remarks.append(
             "The answer to an earlier call was lost: Xero is looked up first, which may change what follows."
         )
+    if preview.looks_again:
+        remarks.append(READ_FIRST)
     return remarks
 
 

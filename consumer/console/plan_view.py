@@ -8,7 +8,7 @@ import msgspec
 from consumer.results import Catalogue
 from consumer.sync.gate import Hold
 from consumer.sync.link import LinkKind
-from consumer.sync.preview import Preview, what_is_refused
+from consumer.sync.preview import READ_FIRST, Preview, what_is_refused
 from consumer.sync.step import Finding, Step
 
 HIDDEN = "(the patient's)"
@@ -125,6 +125,8 @@ def _remarks(preview: Preview, catalogue: Catalogue) -> list[Remark]:
                 code="in_doubt",
             )
         )
+    if preview.looks_again:
+        remarks.append(Remark(READ_FIRST, code="looks_again"))
     return remarks
 
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from consumer.results import Outcome, Problem
+from consumer.sync.agreement import may_agree
 from consumer.sync.back_off import ATTEMPTS, CRASHES_MAX
 from consumer.sync.conclusions import Conclusions
 from consumer.sync.gate import BEYOND_LIMIT, CONFLICT, Gate, Hold, decide, leave_settled
@@ -146,6 +147,21 @@ class Admission:
             rename_again=job.row.requested,
         )
         job.make_plan()
+        job.looks_again = self._may_agree(job)
+        if not job.looks_again:
+            self.admit(job)
+
+    def _may_agree(self, job: Job) -> bool:
+        """Whether a person asks again for what people had to do in Xero: it may be done there by now.
+
+        One that may have been forgotten is looked up otherwise.
+        """
+        entry = self._services.catalogue.entries.get(job.row.problem_code or "")
+        may = may_agree(None if entry is None else entry.problem_class, job.links)
+        return may and job.row.requested and not job.is_uncertain and job.closing is None
+
+    def admit(self, job: Job) -> None:
+        """Tell what of the plan of `job` is not sent; end it where nothing is left to be sent."""
         for finding in job.plan.failures:
             problem = self._services.catalogue.local(finding.code, **finding.values)
             job.fail(problem, operation=finding.operation, local_id=finding.local_id, blocking=finding.blocking)
@@ -165,7 +181,8 @@ class Admission:
                 self._minutes.skip(entry)
         # One that may have been forgotten is looked up first, whatever the plan says.
         if in_step and not job.is_uncertain:
-            answered = job.plan.failures or any(skip.code not in _SAID_ONCE for skip in job.plan.skips)
-            if job.row.requested and job.closing is None and not answered:
+            told = job.has_agreed or job.problem is not None
+            told |= any(skip.code not in _SAID_ONCE for skip in job.plan.skips)
+            if job.row.requested and job.closing is None and not told:
                 self._minutes.log(job.entry(job.whole_order, Outcome.SKIPPED, _IN_STEP, tenant_id=self._tenant_id))
             self._conclusions.end_if_through(job)

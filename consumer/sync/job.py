@@ -141,6 +141,11 @@ class Job:
         self.tells_settled_change = False
         # Whether Xero may hold something of it that no link tells.
         self.is_uncertain = row.unreconciled
+        # Whether what Xero holds of it is to be read before anything is sent: see second_look. Whether both sides
+        # were found to agree on something, and how their sums differ all the same.
+        self.looks_again = False
+        self.has_agreed = False
+        self.difference = ""
         # How many elements a call with this order may have; shrinks after calls that failed as a whole.
         self.batch_limit = _batch_limit(row.attempts + row.crashes) if row.hold == Hold.RETRY else BATCH_ELEMENTS
 
@@ -333,6 +338,8 @@ class Job:
     ) -> LogEntry:
         """Return a row of the sync log about this order."""
         row = self.row
+        if outcome is Outcome.FAILED and self.difference:
+            message = f"{message} {self.difference}"
         return LogEntry(
             organisation_id=row.organisation_id,
             clinic_id=row.clinic_id,

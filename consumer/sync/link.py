@@ -10,6 +10,8 @@ import msgspec
 MAKES_WAY = "makes_way"
 # In the detail of what was put back because Xero refused what was to take its place.
 PUT_BACK = "put_back"
+# In the detail of what people made in Xero, and of what they did there with something of ours: never changed by us.
+BY_HAND = "by_hand"
 
 
 class LinkKind(StrEnum):
@@ -55,6 +57,11 @@ class Link(msgspec.Struct, frozen=True):
     def makes_way(self) -> bool:
         """Whether it was taken away for what is to take its place, which has not come yet."""
         return self.status is LinkStatus.REMOVED and bool(self.detail.get(MAKES_WAY))
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether people made it in Xero, so that a change of it is theirs to make too."""
+        return bool(self.detail.get(BY_HAND))
 
 
 class Links:

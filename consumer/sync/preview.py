@@ -9,9 +9,10 @@ from psycopg.rows import class_row, dict_row
 
 from consumer.database import load_queries
 from consumer.orders import Patient, read_order
-from consumer.results import Catalogue, Problem
+from consumer.results import Catalogue, Problem, ProblemClass
 from consumer.settings import load_clinic_settings
 from consumer.sync import exchange
+from consumer.sync.agreement import may_agree
 from consumer.sync.gate import Conflicts, Gate, Hold, decide, leave_settled
 from consumer.sync.link_store import load_links
 from consumer.sync.planner import Circumstances, make_plan
@@ -22,13 +23,20 @@ from consumer.xero import AccessCode, Refusal
 
 _QUERIES = load_queries(__file__, "preview.sql")
 
+# Of an order that `looks_again`.
+READ_FIRST = (
+    "It failed for something to be done in Xero: when somebody asks again, its documents are read there first, and "
+    "what is right by now is not sent."
+)
+
 
 class Preview(msgspec.Struct, frozen=True):
     """One order as the next push would find it.
 
     `gate` says whether it would go by itself; `plan` is made as if someone asked for it, and None where not even that
     helps. `tenant_name` is None where Xero never listed the tenant. `in_doubt`: a call's answer was lost, so Xero is
-    looked up before anything is sent, which may change the plan. The plan's bodies hold the patient's data.
+    looked up before anything is sent, which may change the plan. `looks_again`: for whoever asks for the order Xero is
+    read first, and what is right there by now is not sent. The plan's bodies hold the patient's data.
     """
 
     order_id: str
@@ -42,6 +50,7 @@ class Preview(msgspec.Struct, frozen=True):
     attempts: int
     requested: bool
     in_doubt: bool
+    looks_again: bool
     gate: Gate
     tenant_id: str | None
     tenant_name: str | None
@@ -65,6 +74,7 @@ class _Row(msgspec.Struct, frozen=True):
     attempts: int
     patient: str
     in_doubt: bool
+    problem_class: str | None
     conflict_sequences: tuple[int, ...]
     conflict_letters: tuple[int, ...]
 
@@ -118,6 +128,8 @@ def preview_order(connection: Connection[Any], order_id: str, hearlink_url: str)
         attempts=row.attempts,
         requested=requested,
         in_doubt=row.in_doubt,
+        looks_again=plan is not None
+        and may_agree(None if row.problem_class is None else ProblemClass(row.problem_class), links),
         gate=gate,
         tenant_id=tenant_id,
         tenant_name=tenant["name"],

@@ -12,6 +12,7 @@ select
         where u.order_id = o.order_id
            or (u.kind = 'contact' and u.local_id = o.patient_id and u.organisation_id = o.organisation_id)
     ) as in_doubt,
+    (select p.class from problem p where p.id = o.problem_id) as problem_class,
     conflict.sequences as conflict_sequences, conflict.letters as conflict_letters
 from orders o
 cross join lateral (

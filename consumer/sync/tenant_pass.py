@@ -5,29 +5,24 @@ in one transaction that the lease's epoch fences. A job leaves the pass with the
 """
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 from psycopg import Connection
-from psycopg.rows import class_row
 
-from consumer.database import crash_point, load_queries
+from consumer.database import crash_point
 from consumer.results import NOT_FOUND, Outcome
-from consumer.settings import ClinicSettings, load_clinic_settings
 from consumer.sync import exchange
 from consumer.sync.access import Access
 from consumer.sync.admission import Admission
-from consumer.sync.back_off import ALONE_FROM
 from consumer.sync.batching import Assignment, cut_into_calls, fits_a_call, next_assignments
+from consumer.sync.claim import claim
 from consumer.sync.conclusions import Conclusions
 from consumer.sync.gate import Hold
 from consumer.sync.intents import Intent, OrdersMovedError, leave_in_doubt, open_intent, settle
-from consumer.sync.job import ClaimedOrder, Ending, Job
+from consumer.sync.job import Ending, Job
 from consumer.sync.lease import Lease
-from consumer.sync.link import Links
-from consumer.sync.link_store import load_links_by_tenant
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import link_after, shown_id, success_message, warnings
 from consumer.sync.planning import bodies
@@ -35,6 +30,7 @@ from consumer.sync.preparation import Preparation
 from consumer.sync.reconciliation import Reconciliation
 from consumer.sync.recovery import recover
 from consumer.sync.refusals import Refusals
+from consumer.sync.second_look import ORDERS_AT_ONCE, SecondLook
 from consumer.sync.services import Services
 from consumer.sync.step import Step
 from consumer.sync.tenant_facts import load_tenant_facts
@@ -57,7 +53,6 @@ ORDERS_PER_PASS = 200
 # A grant that is so near is waited for; a farther one gives the tenant back.
 WORTH_WAITING_SECONDS = 1.0
 
-_QUERIES = load_queries(__file__, "queue.sql")
 _log = structlog.get_logger()
 
 
@@ -99,12 +94,15 @@ class TenantPass:
         self._access = Access(self._conclusions, facts.refusals)
         if self._tenant_id is not None and facts.locked_out is None:
             recover(self._connection, self._lease, self._organisation_id, self._services, self._stopping)
-        self._claim()
+        self._jobs = claim(
+            self._connection, self._organisation_id, self._clinic_ids, self._tenant_id, limit=ORDERS_PER_PASS
+        )
         admission = Admission(self._services, self._minutes, self._conclusions, self._tenant_id, facts)
         for job in self._jobs:
             with self._conclusions.guarding(job):
                 admission.decide(job)
         self._write()
+        self._look_again(admission)
         self._reconcile()
         while (assignments := next_assignments(self._jobs)) and self._stop is None:
             self._send_stage(assignments)
@@ -113,43 +111,33 @@ class TenantPass:
         self._write()
         return len(self._jobs)
 
-    # What is due, and whether it may go.
+    # What is read in Xero before anything is sent.
 
-    def _claim(self) -> None:
-        with self._connection.cursor(row_factory=class_row(ClaimedOrder)) as cursor:
-            rows = cursor.execute(
-                _QUERIES["claim"],
-                {
-                    "organisation_id": self._organisation_id,
-                    "clinic_ids": self._clinic_ids,
-                    "limit": ORDERS_PER_PASS,
-                    "alone_from": ALONE_FROM,
-                    "tenant_id": self._tenant_id,
-                },
-            ).fetchall()
-        crash_point("push.after_claim")
-        settings = load_clinic_settings(
-            self._connection, self._organisation_id, sorted({row.clinic_id for row in rows})
-        )
-        links = self._load_links(rows, settings)
-        self._jobs = [Job(row, settings.get(row.clinic_id), links[row.order_id]) for row in rows]
-
-    def _load_links(self, rows: Sequence[ClaimedOrder], settings: Mapping[str, ClinicSettings]) -> dict[str, Links]:
-        """Load the orders' links in the tenant, or where nothing may be sent, in that of each order's clinic."""
-        of_tenant: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for row in rows:
-            chosen = settings.get(row.clinic_id)
-            own = None if chosen is None else chosen.tenant_id
-            of_tenant[self._tenant_id or own or ""].append((row.order_id, row.patient_id))
-        return load_links_by_tenant(self._connection, of_tenant)
+    def _look_again(self, admission: Admission) -> None:
+        """Compare what failed for something in Xero, and is asked for again, with how it is there by now."""
+        asked = [job for job in self._jobs if job.looks_again and job.ending is None]
+        for job in asked[ORDERS_AT_ONCE:]:
+            self._conclusions.finish(
+                job, Ending(hold=Hold.LIMIT, wait_seconds=0.0, free_attempt=True, keep_problem=True)
+            )
+        self._read_first(SecondLook, lambda job: job.looks_again, admission.admit)
 
     def _reconcile(self) -> None:
         """Link what Xero holds of orders that our database may have forgotten something of."""
-        jobs = [job for job in self._jobs if job.is_uncertain and job.ending is None]
+        self._read_first(Reconciliation, lambda job: job.is_uncertain, self._plan_on)
+
+    def _read_first(
+        self,
+        reader: type[SecondLook | Reconciliation],
+        is_unread: Callable[[Job], bool],
+        go_on: Callable[[Job], None],
+    ) -> None:
+        """Have the jobs read that are to be, then go on with them."""
+        jobs = [job for job in self._jobs if is_unread(job) and job.ending is None]
         if not jobs or self._stop is not None:
             return
         assert self._tenant_id is not None  # noqa: S101 -- orders without a tenant have an ending by now
-        reconciliation = Reconciliation(
+        reading = reader(
             self._services,
             self._minutes,
             self._organisation_id,
@@ -158,13 +146,14 @@ class TenantPass:
             stopping=self._stopping,
         )
         try:
-            reconciliation.run(jobs)
+            reading.run(jobs)
         except XeroError as error:
-            self._settle_failed([job for job in jobs if job.is_uncertain], [], error)
+            self._settle_failed([job for job in jobs if is_unread(job)], [], error)
         for job in jobs:
-            if not job.is_uncertain:
-                self._plan_on(job)
-        if self._stop is None and any(job.is_uncertain for job in jobs):
+            if not is_unread(job) and job.ending is None:
+                with self._conclusions.guarding(job):
+                    go_on(job)
+        if self._stop is None and any(is_unread(job) for job in jobs):
             self._stop = Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
         self._write()
 

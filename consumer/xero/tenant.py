@@ -221,8 +221,12 @@ class TenantClient:
         Nothing at Xero prevents a payment from being made twice, so this must not overlook one: the invoices are read
         by their ids, and only those that something was paid on are asked for their payments, one by one.
         """
+        return self.payments_standing_on(self.invoices_by_id(invoice_ids))
+
+    def payments_standing_on(self, invoices: Iterable[Document]) -> list[Document]:
+        """Return the same of invoices that were read already, as `invoices_by_id` gives them."""
         found = []
-        for invoice in self.invoices_by_id(invoice_ids):
+        for invoice in invoices:
             listed = [entry for entry in invoice.get("Payments") or () if isinstance(entry, dict)]
             if not listed and read_amount(invoice.get("AmountPaid")) == 0:
                 continue

@@ -159,6 +159,26 @@ class Bookkeeper:
             changed = update_credit_note(ledger, _credit_note(ledger, credit_note), element, _WRITING)
             return credit_note_json(ledger, changed, _FULL)
 
+    def refund_credit_note(
+        self,
+        tenant_id: str,
+        credit_note: str,
+        amount: Decimal | float | str | None = None,
+        day: date | str | None = None,
+        account: str = "090",
+    ) -> Json:
+        """Pay credit back, all that is left of the note unless `amount` says otherwise. Answers the payment."""
+        with self._books(tenant_id) as ledger:
+            note = _credit_note(ledger, credit_note)
+            element = {
+                "CreditNote": {"CreditNoteID": note.document_id},
+                "Account": {"Code": account},
+                "Amount": ledger.outstanding(note) if amount is None else Decimal(str(amount)),
+                "Date": ledger.clock.today() if day is None else _day(day),
+            }
+            payment = create_payment(ledger, element, BOOKKEEPER)
+            return payment_json(ledger, payment, _FULL)
+
     def allocate_credit_note(
         self, tenant_id: str, credit_note: str, invoice: str, amount: Decimal | float | str
     ) -> Json:

@@ -26,6 +26,9 @@ def plan_credit_note(draft: Draft, note: CreditNote, invoice: Invoice) -> None:
     if draft.is_kept(LinkKind.CREDIT_NOTE, note.credit_note_id):
         _put_back_allocation(draft, note, draft.links.standing(LinkKind.CREDIT_NOTE, note.credit_note_id))
         return
+    if link is not None and is_used_by_hand(draft, link):
+        # Its removal was not planned either.
+        return
     body = _note_body(draft, note, invoice)
     hashes = content.document_hashes(body, note.lines)
     hashed = hashes["content"]
@@ -138,6 +141,14 @@ def allocation_differs(draft: Draft, link: Link, allocation: Link) -> bool:
     return bool(allocation.detail.get(PUT_BACK)) and partial
 
 
+def is_used_by_hand(draft: Draft, link: Link) -> bool:
+    """Whether people made the credit note in Xero, or used it up there: refunded it, say."""
+    allocation = draft.links.standing(LinkKind.ALLOCATION, link.local_id)
+    return link.status not in {LinkStatus.REMOVED, LinkStatus.GONE} and (
+        link.by_hand or (allocation is not None and allocation.by_hand)
+    )
+
+
 def _note_body(draft: Draft, note: CreditNote, invoice: Invoice) -> dict[str, Any]:
     return bodies.credit_note_body(note, invoice, draft.settings, contact_id=draft.contact_id())
 
@@ -154,6 +165,9 @@ def note_differs(draft: Draft, note: CreditNote, link: Link) -> bool:
     if invoice is None or refused or not bodies.document_number(note.number):
         # Without a number that Xero takes it can't be sent, so what Xero holds of it stays as it is until it has one.
         return False
+    if link.by_hand:
+        # Its number, texts and lines are as people wrote them.
+        return Decimal(str(link.detail.get("total"))) != bodies.cents(note.total)
     body = _note_body(draft, note, invoice)
     # Accounts and tax rates that were re-mapped since are no reason to take an allocated note apart.
     if link.content_hash == "" or link.detail.get("order") != content.document_hashes(body, note.lines)["order"]:

@@ -110,6 +110,10 @@ class Draft:
         """Note what can not be sent, and why."""
         self._failures.append(Finding(operation, local_id, code, self._values(values), blocking))
 
+    def leave_by_hand(self, operation: Operation, local_id: str, kind: str) -> None:
+        """Note that something changed in HearLink which people made in Xero: theirs to change there."""
+        self.fail(operation, local_id, "made_by_hand", {"kind": kind}, blocking=False)
+
     def skip(self, operation: Operation, local_id: str, code: str, values: dict[str, str]) -> None:
         """Note what is deliberately not sent, and why."""
         self._skips.append(Finding(operation, local_id, code, self._values(values)))

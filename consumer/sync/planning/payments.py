@@ -28,7 +28,8 @@ def plan_payment(draft: Draft, payment: Payment, invoice: Invoice) -> None:
             _put_back(draft, link)
         return
     stands = link is not None and link.status is not LinkStatus.REMOVED
-    if link is not None and stands and not payment_differs(draft, payment, link):
+    # Of what people made, the removal was not planned either.
+    if link is not None and stands and (link.by_hand or not payment_differs(draft, payment, link)):
         return
     if draft.settings.payment_account is None:
         values = {"missing": "the payment account"}
@@ -92,4 +93,8 @@ def payment_differs(draft: Draft, payment: Payment, link: Link) -> bool:
     """Whether the payment that Xero holds must make way for another one: Xero's payments can't be edited."""
     if draft.is_kept(LinkKind.PAYMENT, payment.payment_id):
         return False
+    if link.by_hand:
+        # Its date and its text are as people wrote them.
+        moved = draft.on_another_invoice(link)
+        return moved or Decimal(str(link.detail.get("amount"))) != bodies.cents(payment.amount)
     return link.content_hash != content.payment_hash(payment) or draft.on_another_invoice(link)

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from consumer.orders import CreditNote, Payment
 from consumer.results import Operation
 from consumer.sync.link import MAKES_WAY, PUT_BACK, Link, LinkKind
 from consumer.sync.planning import bodies, content
-from consumer.sync.planning.credit_notes import allocation_differs, note_differs
+from consumer.sync.planning.credit_notes import allocation_differs, is_used_by_hand, note_differs
 from consumer.sync.planning.draft import Draft
 from consumer.sync.planning.payments import may_be_replaced, payment_differs
 from consumer.sync.step import Stage
@@ -13,30 +14,48 @@ from consumer.sync.step import Stage
 
 def plan_removals(draft: Draft) -> None:
     """Plan what is to go from Xero: payments and credit notes that were deleted, or that changed."""
-    order = draft.order
-    payments = {payment.payment_id: payment for payment in order.payments}
+    payments = {payment.payment_id: payment for payment in draft.order.payments}
     for link in draft.standing(LinkKind.PAYMENT):
-        payment = payments.get(link.local_id)
-        if payment is None:
-            _delete_payment(draft, link, ("deleted in HearLink",))
-        elif payment_differs(draft, payment, link) and may_be_replaced(draft, payment):
-            _delete_payment(
-                draft, link, content.payment_differences(payment, link), makes_way=bodies.cents(payment.amount) > 0
-            )
-    notes = {note.credit_note_id: note for note in order.credit_notes}
+        _plan_payment(draft, payments.get(link.local_id), link)
+    notes = {note.credit_note_id: note for note in draft.order.credit_notes}
     for link in draft.standing(LinkKind.CREDIT_NOTE):
-        note = notes.get(link.local_id)
-        if note is None:
-            _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_VOID, "deleted in HearLink")
-            _void(draft, link)
-        elif not draft.invoice_stands() or draft.is_kept(LinkKind.CREDIT_NOTE, link.local_id):
-            continue
-        elif note_differs(draft, note, link):
-            _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_ALLOCATE, "edited in HearLink")
+        if is_used_by_hand(draft, link):
+            _leave_note(draft, notes.get(link.local_id), link)
         else:
-            allocation = draft.links.standing(LinkKind.ALLOCATION, link.local_id)
-            if allocation is not None and allocation_differs(draft, link, allocation):
-                _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_ALLOCATE, content.ANOTHER_INVOICE)
+            _plan_note(draft, notes.get(link.local_id), link)
+
+
+def _plan_payment(draft: Draft, payment: Payment | None, link: Link) -> None:
+    if link.by_hand:
+        if payment is None or payment_differs(draft, payment, link):
+            kind = f"The payment of {link.detail.get('amount', '')}"
+            draft.leave_by_hand(Operation.PAYMENT_DELETE, link.local_id, kind)
+    elif payment is None:
+        _delete_payment(draft, link, ("deleted in HearLink",))
+    elif payment_differs(draft, payment, link) and may_be_replaced(draft, payment):
+        _delete_payment(
+            draft, link, content.payment_differences(payment, link), makes_way=bodies.cents(payment.amount) > 0
+        )
+
+
+def _plan_note(draft: Draft, note: CreditNote | None, link: Link) -> None:
+    if note is None:
+        _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_VOID, "deleted in HearLink")
+        _void(draft, link)
+    elif not draft.invoice_stands() or draft.is_kept(LinkKind.CREDIT_NOTE, link.local_id):
+        return
+    elif note_differs(draft, note, link):
+        _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_ALLOCATE, "edited in HearLink")
+    else:
+        allocation = draft.links.standing(LinkKind.ALLOCATION, link.local_id)
+        if allocation is not None and allocation_differs(draft, link, allocation):
+            _deallocate(draft, link.local_id, Operation.CREDIT_NOTE_ALLOCATE, content.ANOTHER_INVOICE)
+
+
+def _leave_note(draft: Draft, note: CreditNote | None, link: Link) -> None:
+    if note is None or note_differs(draft, note, link):
+        operation = Operation.CREDIT_NOTE_VOID if note is None else Operation.CREDIT_NOTE_CREATE
+        draft.leave_by_hand(operation, link.local_id, f"The credit note {link.detail.get('number', '')}")
 
 
 def _delete_payment(draft: Draft, link: Link, reasons: tuple[str, ...], *, makes_way: bool = False) -> None:
