@@ -2,15 +2,25 @@
 
 import msgspec
 
-from consumer.results import NOT_FOUND, Attempt, Behaviour, Outcome, Problem, ProblemClass
+from consumer.results import NOT_FOUND, Attempt, Behaviour, Outcome, Problem
 from consumer.sync.exchange import StepResult
 from consumer.sync.gate import Hold
 from consumer.sync.job import Ending, Job
 from consumer.sync.link import PUT_BACK, Link, LinkKind, LinkStatus
-from consumer.sync.look_up import look_up, look_up_numbers
+from consumer.sync.look_up import look_up
 from consumer.sync.minutes import Minutes
 from consumer.sync.outcome import found_total, link_after, shown_id
 from consumer.sync.planning import bodies, closing
+from consumer.sync.refused_step import (
+    RefusedStep,
+    deleted_by_others,
+    describe,
+    find_holders,
+    has_other_lines,
+    may_be_done,
+    was_paid,
+    within_sentence,
+)
 from consumer.sync.services import Services
 from consumer.sync.sighting import Sight, Sighting, holds, same_text
 from consumer.sync.step import Stage, Step
@@ -23,21 +33,7 @@ _MOST_SUFFIXES = 2
 _CHANGE_REFUSED = frozenset(
     {"invoice_has_payments", "status_has_payments", "document_closed", "period_locked", "year_locked"}
 )
-# What Xero says of an edit that it doesn't take because the invoice is paid.
-_OF_PAID = frozenset({"invoice_has_payments", "status_has_payments", "document_closed"})
-
-
 _KEEPS_NAME = "The contact keeps its old name; the invoice goes through."
-
-
-class _Refusal(msgspec.Struct, frozen=True):
-    step: Step
-    jobs: tuple[Job, ...]
-    problem: Problem
-    # What Xero made, where it made it otherwise than it was asked to.
-    made: Sighting | None = None
-    # Something that the call named is not there, and Xero does not say what.
-    nameless: bool = False
 
 
 class Refusals:
@@ -48,7 +44,7 @@ class Refusals:
         self._minutes = minutes
         self._organisation_id = organisation_id
         self._tenant_id = tenant_id
-        self._refusals: list[_Refusal] = []
+        self._refusals: list[RefusedStep] = []
 
     def add(self, step: Step, jobs: list[Job], result: StepResult) -> None:
         """Note that Xero refused `step`, which `jobs` need."""
@@ -70,7 +66,7 @@ class Refusals:
         if problem.code == "not_in_catalogue":
             self._services.metrics.unknown_message()
         nameless = result.kind == NOT_FOUND and not result.messages
-        self._refusals.append(_Refusal(step, tuple(jobs), problem, nameless=nameless))
+        self._refusals.append(RefusedStep(step, tuple(jobs), problem, nameless=nameless))
 
     def resolve(self, tenant: TenantClient, intent_id: int | None) -> None:
         """Decide on all of them; what must be known of Xero for that is looked up in as few calls as it takes."""
@@ -82,17 +78,17 @@ class Refusals:
                 self._keep_name(refusal, intent_id)
             elif self._changes_contact(refusal) or self._leaves_totals(refusal):
                 continue
-            elif _may_be_done(refusal):
+            elif may_be_done(refusal):
                 doubtful.append(refusal)
             else:
                 self._fail(refusal, refusal.problem, intent_id)
         if doubtful:
             self._look_up(doubtful, tenant, intent_id)
 
-    def _look_up(self, doubtful: list[_Refusal], tenant: TenantClient, intent_id: int | None) -> None:
+    def _look_up(self, doubtful: list[RefusedStep], tenant: TenantClient, intent_id: int | None) -> None:
         try:
             sightings = look_up(tenant, [refusal.step for refusal in doubtful])
-            _find_holders(doubtful, sightings, tenant)
+            find_holders(doubtful, sightings, tenant)
         except (BudgetSpentError, RateLimitedError, MaintenanceError) as error:
             self._wait(doubtful, error.wait_seconds)
             return
@@ -110,7 +106,7 @@ class Refusals:
         for refusal, sighting in zip(doubtful, sightings, strict=True):
             self._judge(refusal, sighting, intent_id)
 
-    def _wait(self, refusals: list[_Refusal], wait_seconds: float) -> None:
+    def _wait(self, refusals: list[RefusedStep], wait_seconds: float) -> None:
         """A limit is no failure: what can't be looked up now is refused once more when the limit is over."""
         for job in {id(job): job for refusal in refusals for job in refusal.jobs}.values():
             job.ending = Ending(hold=Hold.LIMIT, wait_seconds=wait_seconds, free_attempt=True, keep_problem=True)
@@ -135,16 +131,16 @@ class Refusals:
 
     # Another number.
 
-    def _numbered_otherwise(self, step: Step, jobs: tuple[Job, ...], result: StepResult) -> _Refusal:
+    def _numbered_otherwise(self, step: Step, jobs: tuple[Job, ...], result: StepResult) -> RefusedStep:
         document = result.document
         fields = ("InvoiceNumber", "CreditNoteNumber", "ContactNumber")
         number = next((str(document[field]) for field in fields if document.get(field)), "")
         problem = self._services.catalogue.local(
-            "numbered_otherwise", order_id=jobs[0].row.order_id, kind=_within_sentence(step), xero_number=number
+            "numbered_otherwise", order_id=jobs[0].row.order_id, kind=within_sentence(step), xero_number=number
         )
-        return _Refusal(step, jobs, problem, Sighting(Sight.OTHERWISE, result.xero_id, document))
+        return RefusedStep(step, jobs, problem, Sighting(Sight.OTHERWISE, result.xero_id, document))
 
-    def _keep_made(self, refusal: _Refusal, made: Sighting, intent_id: int | None) -> None:
+    def _keep_made(self, refusal: RefusedStep, made: Sighting, intent_id: int | None) -> None:
         """Link what Xero made under another number, so that it is never made again, and have a person look."""
         link = self._link(refusal.step, made.xero_id, made.document)
         if refusal.step.stage is not Stage.CONTACT_CREATE:
@@ -154,7 +150,7 @@ class Refusals:
 
     # Another way.
 
-    def _keep_name(self, refusal: _Refusal, intent_id: int | None) -> None:
+    def _keep_name(self, refusal: RefusedStep, intent_id: int | None) -> None:
         """A rename that Xero refuses is told, and holds nothing up: the contact keeps its name."""
         step = refusal.step
         link = self._link(step, step.target_id, {})
@@ -177,7 +173,7 @@ class Refusals:
             )
         )
 
-    def _changes_contact(self, refusal: _Refusal) -> bool:
+    def _changes_contact(self, refusal: RefusedStep) -> bool:
         """Send a new contact another way: under a name that is free, without an e-mail that Xero refuses."""
         if refusal.step.stage is not Stage.CONTACT_CREATE:
             return False
@@ -193,7 +189,7 @@ class Refusals:
             job.circumstances = changed
         return True
 
-    def _leaves_totals(self, refusal: _Refusal) -> bool:
+    def _leaves_totals(self, refusal: RefusedStep) -> bool:
         """Send a document once more without a tax of ours that Xero refuses: a cent is no reason to go without it."""
         known = all(job.circumstances.leaves_totals for job in refusal.jobs)
         if Behaviour.LEAVE_OUT not in refusal.problem.behaviours or "LineItems" not in refusal.step.body or known:
@@ -204,10 +200,10 @@ class Refusals:
 
     # What the look-up says.
 
-    def _judge(self, refusal: _Refusal, sighting: Sighting, intent_id: int | None) -> None:
+    def _judge(self, refusal: RefusedStep, sighting: Sighting, intent_id: int | None) -> None:
         step = refusal.step
         sight = sighting.sight
-        if sight is Sight.DONE and not _deleted_by_others(step):
+        if sight is Sight.DONE and not deleted_by_others(step):
             self._adopt(refusal, sighting, intent_id)
         elif sight in {Sight.GONE, Sight.DONE}:
             self._fail_gone(refusal, sighting, intent_id)
@@ -216,17 +212,17 @@ class Refusals:
         elif sight is Sight.TWICE:
             # The first counts as ours, so that no third is made; a person sees to the other.
             self._remember(self._link(step, sighting.xero_id, sighting.document), refusal.jobs)
-            self._fail(refusal, self._local(refusal, "two_of_ours", kind=_within_sentence(step)), intent_id)
-        elif _has_other_lines(step, sighting):
+            self._fail(refusal, self._local(refusal, "two_of_ours", kind=within_sentence(step)), intent_id)
+        elif has_other_lines(step, sighting):
             self._forget_lines(refusal, sighting)
         elif refusal.nameless:
             self._fail(refusal, self._missing(refusal, sighting), intent_id)
-        elif _was_paid(refusal, sighting):
+        elif was_paid(refusal, sighting):
             self._fail(refusal, self._local(refusal, "paid_in_xero", changed=", ".join(step.reasons)), intent_id)
         else:
             self._fail(refusal, refusal.problem, intent_id)
 
-    def _missing(self, refusal: _Refusal, sighting: Sighting) -> Problem:
+    def _missing(self, refusal: RefusedStep, sighting: Sighting) -> Problem:
         """Say what of the call is not in Xero: not the document that the look-up found, but what that was to get."""
         found = bool(sighting.document)
         if found and refusal.step.stage in {Stage.INVOICE_UPDATE, Stage.CREDIT_NOTE_UPDATE}:
@@ -235,7 +231,7 @@ class Refusals:
             return self._local(refusal, "invoice_not_found")
         return refusal.problem
 
-    def _forget_lines(self, refusal: _Refusal, sighting: Sighting) -> None:
+    def _forget_lines(self, refusal: RefusedStep, sighting: Sighting) -> None:
         """Have the invoice sent again with lines of its own: people replaced those that we knew."""
         found = {"line_item_ids": {}, **found_total(sighting.document)}
         for job in refusal.jobs:
@@ -244,7 +240,7 @@ class Refusals:
                 link = msgspec.structs.replace(known, content_hash="", detail={**known.detail, **found})
                 self._remember(link, (job,))
 
-    def _adopt(self, refusal: _Refusal, sighting: Sighting, intent_id: int | None) -> None:
+    def _adopt(self, refusal: RefusedStep, sighting: Sighting, intent_id: int | None) -> None:
         step = refusal.step
         link = self._link(step, sighting.xero_id, sighting.document)
         is_document = step.stage in {Stage.INVOICE_CREATE, Stage.CREDIT_NOTE_CREATE}
@@ -261,7 +257,7 @@ class Refusals:
             refusal.jobs[0].entry(
                 step.operation,
                 Outcome.SUCCEEDED,
-                f"{_kind(step)} {found}",
+                f"{describe(step)} {found}",
                 tenant_id=self._tenant_id,
                 xero_id=shown_id(step, link.xero_id),
                 local_id=step.local_id,
@@ -269,7 +265,7 @@ class Refusals:
             )
         )
 
-    def _fail_gone(self, refusal: _Refusal, sighting: Sighting, intent_id: int | None) -> None:
+    def _fail_gone(self, refusal: RefusedStep, sighting: Sighting, intent_id: int | None) -> None:
         step = refusal.step
         if step.stage is Stage.CONTACT_CREATE:
             problem = self._local(refusal, "contact_archived", patient_id=step.local_id)
@@ -287,11 +283,13 @@ class Refusals:
         self._remember(msgspec.structs.replace(link, status=LinkStatus.GONE), refusal.jobs)
         # Of an allocation, what is gone is the credit note.
         kind = (
-            f"The credit note {step.detail.get('number', '')}".strip() if step.stage is Stage.ALLOCATE else _kind(step)
+            f"The credit note {step.detail.get('number', '')}".strip()
+            if step.stage is Stage.ALLOCATE
+            else describe(step)
         )
         self._fail(refusal, self._local(refusal, "deleted_in_xero", kind=kind), intent_id)
 
-    def _stranger(self, refusal: _Refusal, sighting: Sighting) -> Problem:
+    def _stranger(self, refusal: RefusedStep, sighting: Sighting) -> Problem:
         step, order_id = refusal.step, refusal.jobs[0].row.order_id
         if step.stage is Stage.CONTACT_CREATE:
             return other_contact_problem(
@@ -317,7 +315,9 @@ class Refusals:
 
     # Bookkeeping.
 
-    def _fail(self, refusal: _Refusal, problem: Problem, intent_id: int | None, *, xero_id: str | None = None) -> None:
+    def _fail(
+        self, refusal: RefusedStep, problem: Problem, intent_id: int | None, *, xero_id: str | None = None
+    ) -> None:
         step = refusal.step
         if problem.xero_message is None and refusal.problem.xero_message is not None:
             problem = msgspec.structs.replace(problem, xero_message=refusal.problem.xero_message)
@@ -325,7 +325,7 @@ class Refusals:
         if step.stage is Stage.INVOICE_UPDATE and problem.code in _CHANGE_REFUSED:
             message = f"{message} What differs: {', '.join(step.reasons)}."
         if step.detail.get(PUT_BACK):
-            message = f"{message} {self._local(refusal, 'not_put_back', kind=_kind(step)).message}"
+            message = f"{message} {self._local(refusal, 'not_put_back', kind=describe(step)).message}"
         for job in refusal.jobs:
             is_needed = job.refuse(step, problem)
             waiting = job.held_back() if is_needed and not problem.retries_by_itself else ()
@@ -341,7 +341,7 @@ class Refusals:
             )
             self._minutes.log(entry, problem)
 
-    def _local(self, refusal: _Refusal, code: str, **values: str) -> Problem:
+    def _local(self, refusal: RefusedStep, code: str, **values: str) -> Problem:
         order_id = refusal.jobs[0].row.order_id
         return self._services.catalogue.local(
             code, xero_message=refusal.problem.xero_message, **{"order_id": order_id, **values}
@@ -360,66 +360,3 @@ class Refusals:
         self._minutes.link(link)
         for job in jobs:
             job.links.put(link)
-
-
-def _may_be_done(refusal: _Refusal) -> bool:
-    if Behaviour.LOOK_UP in refusal.problem.behaviours or refusal.problem.code == "not_in_catalogue":
-        return True
-    # Someone may have made the same change by hand, or voided the invoice: one read tells for the whole call.
-    return refusal.step.stage is Stage.INVOICE_UPDATE and refusal.problem.problem_class is ProblemClass.XERO
-
-
-def _find_holders(refusals: list[_Refusal], sightings: list[Sighting], tenant: TenantClient) -> None:
-    """Put what holds the number in the place of what was to get it, where that is what Xero minds of a change."""
-    changes = {Stage.INVOICE_UPDATE, Stage.CREDIT_NOTE_UPDATE}
-    clashing = [
-        position
-        for position, (refusal, sighting) in enumerate(zip(refusals, sightings, strict=True))
-        if refusal.step.stage in changes
-        and refusal.problem.code == "number_taken"
-        and sighting.sight is Sight.OTHERWISE
-    ]
-    if not clashing:
-        return
-    holders = look_up_numbers(tenant, [refusals[position].step for position in clashing])
-    for position, holder in zip(clashing, holders, strict=True):
-        if holder.sight is Sight.STRANGER:
-            sightings[position] = holder
-
-
-def _was_paid(refusal: _Refusal, sighting: Sighting) -> bool:
-    """Whether an edit was refused because the invoice is paid, and for no other reason that Xero gave."""
-    is_paid = sighting.document.get("Status") == "PAID"
-    return refusal.step.stage is Stage.INVOICE_UPDATE and is_paid and refusal.problem.code in _OF_PAID
-
-
-def _has_other_lines(step: Step, sighting: Sighting) -> bool:
-    """Whether the step names lines of an invoice that has others by now."""
-    ours = {line["LineItemID"] for line in step.body.get("LineItems", ()) if "LineItemID" in line}
-    theirs = {line.get("LineItemID") for line in sighting.document.get("LineItems") or () if isinstance(line, dict)}
-    return step.stage is Stage.INVOICE_UPDATE and not ours <= theirs
-
-
-def _deleted_by_others(step: Step) -> bool:
-    """Whether a removal that is done already must not be followed by what was to take the place.
-
-    A payment that people deleted in Xero and that changed in HearLink since is not made again.
-    """
-    return step.stage is Stage.PAYMENT_DELETE and "deleted in HearLink" not in step.reasons
-
-
-def _within_sentence(step: Step) -> str:
-    kind = _kind(step)
-    return f"{kind[0].lower()}{kind[1:]}"
-
-
-def _kind(step: Step) -> str:
-    number = step.body.get("InvoiceNumber") or step.body.get("CreditNoteNumber") or step.detail.get("number") or ""
-    amount = step.detail.get("amount", "")
-    return {
-        "contact": "The patient's contact",
-        "invoice": f"The invoice {number}",
-        "credit_note": f"The credit note {number}",
-        "allocation": "The allocation of the credit note",
-        "payment": f"The payment of {amount}",
-    }[step.kind.value].strip()
