@@ -169,7 +169,7 @@ def test_totals_agree_and_a_full_payment_leaves_nothing_due(ledger: Ledger, *, i
 @pytest.mark.parametrize("inclusive", [True, False])
 def test_a_full_credit_note_comes_to_the_invoices_total(ledger: Ledger, *, inclusive: bool) -> None:
     chance = random.Random(4711 + inclusive)
-    for _ in range(1_000):
+    for _ in range(300):
         lines = [_random_line(chance, index) for index in range(chance.randint(1, 8))]
         total = chance.choice(list(WAYS.values()))(_rows(lines), inclusive=inclusive)
         if total <= 0:

@@ -10,6 +10,7 @@ from consumer.sync.agreement.held import Agreed, Document, amount_of
 from consumer.sync.link import Link
 from consumer.sync.outcome import link_after
 from consumer.sync.planning import bodies, content
+from consumer.sync.planning.totals import is_rounding
 from consumer.sync.sighting import holds
 from consumer.sync.step import Plan, Stage, Step
 
@@ -28,14 +29,12 @@ def agreed_invoice(
     was = link.detail.get("total")
     if not steps or "LineItems" not in steps[0].body or was is None or document.get("Status") not in _OPEN_STATUSES:
         return
-    # Tax by the line may come to other cents than HearLink's own total.
-    tolerance = bodies.CENT * max(len(invoice.lines), 1)
     wanted, total = bodies.cents(invoice.total), amount_of(document, "Total")
-    if abs(Decimal(str(was)) - wanted) <= tolerance:
+    if is_rounding(Decimal(str(was)) - wanted, invoice.lines):
         return
-    if abs(total - wanted) <= tolerance:
+    if is_rounding(total - wanted, invoice.lines):
         how = f"it comes to {total} there, as in HearLink"
-    elif credited_by_hand > 0 and abs(total - credited_by_hand - wanted) <= tolerance:
+    elif credited_by_hand > 0 and is_rounding(total - credited_by_hand - wanted, invoice.lines):
         how = f"it comes to {total - credited_by_hand} there, as in HearLink, less {credited_by_hand} credited by hand"
     else:
         return
