@@ -372,8 +372,6 @@ class TenantPass:
         for job in jobs:
             self._plan_on(job)
 
-    # Endings.
-
     def _end_rest(self) -> None:
         ending = self._stop or Ending(wait_seconds=0.0, free_attempt=True, keep_problem=True)
         for job in self._jobs:
