@@ -26,6 +26,7 @@ CRASH_POINTS: Mapping[str, str] = MappingProxyType(
         "push.after_result": "the result is in Postgres",
         "push.after_look_up": "the fate of a lost call is known, and not written down",
         "tokens.after_refresh": "Xero gave new tokens, which are not stored",
+        "settle.before_commit": "a person's settlement is written, in an open transaction",
         "relay.before_produce": "messages are read from the outbox",
         "relay.after_produce": "messages are handed to Kafka's client, none is acknowledged for certain",
         "relay.before_delete": "messages are acknowledged and still in the outbox",

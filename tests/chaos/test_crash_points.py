@@ -36,6 +36,9 @@ _BEFORE: dict[str, Callable[[Arena], None]] = {
     "tokens.after_refresh": _expire_the_token,
 }
 
+# Not passed by a worker but by a command, which a test of its own kills there (tests/sync/test_settlement.py).
+_BY_COMMANDS = {"settle.before_commit"}
+
 
 def test_each_point_in_the_source_is_listed_and_each_listed_point_is_in_the_source() -> None:
     folder = Path(consumer.__file__).parent
@@ -48,7 +51,7 @@ def test_each_point_in_the_source_is_listed_and_each_listed_point_is_in_the_sour
     assert found == set(CRASH_POINTS)
 
 
-@pytest.mark.parametrize("point", CRASH_POINTS)
+@pytest.mark.parametrize("point", [point for point in CRASH_POINTS if point not in _BY_COMMANDS])
 def test_killed_at_each_point_the_next_worker_makes_it_good(arena: Arena, point: str) -> None:
     for worker in arena.workers:
         if worker.is_running:
