@@ -8,7 +8,7 @@ from consumer.results import Severity, load_catalogue
 from consumer.results.catalogue import Entry
 from tests.sync.books import Books
 from tests.sync.conftest import REMARKS
-from tests.sync.walk import accounts, calls, contacts, documents, orders, settlements
+from tests.sync.walk import accounts, calls, contacts, documents, orders, pennies, settlements
 from tests.sync.walk.walks import Ends, Walk
 
 WALKS: tuple[Walk, ...] = (
@@ -17,6 +17,7 @@ WALKS: tuple[Walk, ...] = (
     *contacts.WALKS,
     *documents.WALKS,
     *orders.WALKS,
+    *pennies.WALKS,
     *settlements.WALKS,
 )
 CATALOGUE = load_catalogue()
