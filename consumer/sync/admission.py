@@ -3,7 +3,7 @@
 import msgspec
 
 from consumer.results import Outcome, Problem
-from consumer.sync.agreement import may_agree
+from consumer.sync.agreement import is_on_invoice, may_agree
 from consumer.sync.back_off import ATTEMPTS, CRASHES_MAX
 from consumer.sync.conclusions import Conclusions
 from consumer.sync.gate import BEYOND_LIMIT, CONFLICT, Gate, Hold, decide, leave_settled
@@ -152,13 +152,17 @@ class Admission:
             self.admit(job)
 
     def _may_agree(self, job: Job) -> bool:
-        """Whether a person asks again for what people had to do in Xero: it may be done there by now.
+        """Whether what is missing may be there by now, by people's hands.
 
-        One that may have been forgotten is looked up otherwise.
+        Somebody asks again for what had to be done in Xero, or what somebody settled comes back. One that
+        may have been forgotten is looked up otherwise.
         """
+        if job.is_uncertain or job.closing is not None:
+            return False
+        if job.row.comes_back:
+            return is_on_invoice(job.links)
         entry = self._services.catalogue.entries.get(job.row.problem_code or "")
-        may = may_agree(None if entry is None else entry.problem_class, job.links)
-        return may and job.row.requested and not job.is_uncertain and job.closing is None
+        return job.row.requested and may_agree(None if entry is None else entry.problem_class, job.links)
 
     def admit(self, job: Job) -> None:
         """Tell what of the plan of `job` is not sent; end it where nothing is left to be sent."""

@@ -89,6 +89,13 @@ class ClaimedOrder(msgspec.Struct, frozen=True):
         return None if self.settlement is None else msgspec.json.decode(self.settlement, type=Settlement)
 
     @property
+    def comes_back(self) -> bool:
+        """Whether it was settled until now: with a change, or because somebody took that back."""
+        # Whatever else is tried again has failed before, or waited.
+        taken_back = self.trigger == Trigger.RETRY and self.problem_id is None and self.hold is None
+        return self.settled is not None or taken_back
+
+    @property
     def requested(self) -> bool:
         """Whether a person's request is still unanswered."""
         return self.requested_revision is not None

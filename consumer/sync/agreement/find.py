@@ -17,8 +17,12 @@ from consumer.sync.step import Plan
 
 def may_agree(problem_class: ProblemClass | None, links: Links) -> bool:
     """Whether what an order failed for may be done in Xero by now: people had to act there, on its invoice."""
-    is_linked = any(link.xero_id is not None for link in links.of_kind(LinkKind.INVOICE))
-    return problem_class is ProblemClass.XERO and is_linked
+    return problem_class is ProblemClass.XERO and is_on_invoice(links)
+
+
+def is_on_invoice(links: Links) -> bool:
+    """Whether there is an invoice in Xero that tells how the order stands there."""
+    return any(link.xero_id is not None for link in links.of_kind(LinkKind.INVOICE))
 
 
 def find_agreed(order: Order, links: Links, plan: Plan, held: Held) -> list[Agreed]:

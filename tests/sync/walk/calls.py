@@ -7,6 +7,7 @@ import pytest
 from consumer.sync import preparation
 from consumer.sync.services import Patience
 from consumer.xero.payloads import ZERO_GUID
+from tests.sync.access import let_access_be_tried
 from tests.sync.books import Books, Json
 from tests.sync.walk.walks import (
     Act,
@@ -102,6 +103,28 @@ def not_put_back(books: Books) -> None:
         books.push()
 
 
+def token_refused(books: Books) -> None:
+    books.strike_all("answer", status=400, detail='{"error": "invalid_client"}', path="/connect/token", count=None)
+    books.connection.execute("update xero_connection set access_expires_at = now()")
+    books.save_invoice()
+
+
+def refused_without_a_word(books: Books) -> None:
+    books.strike("answer", status=401, detail="", method="PUT", count=None)
+    books.save_invoice()
+
+
+def look_up_refused(books: Books) -> None:
+    books.use(patience=Patience(safe_wait_seconds=30.0, again_seconds=5.0, pause_seconds=2.0))
+    lose_an_answer(books)
+    books.strike("answer", status=400, detail='{"Message": "No such filter"}', method="GET", count=None)
+    for _ in range(6):
+        books.push()
+        if books.open_problems() == [("look_up_refused", 1)]:
+            break
+        books.hasten()
+
+
 TRANSIENT = (
     ("token_expired", "TokenExpired: token expired at 08/12/2022 07:00:40"),
     ("xero_maintenance", "The Organisation is offline"),
@@ -121,6 +144,9 @@ WALKS = (
     Walk("xero_disconnected", both(pushed, disconnect, payment), reconnect, Ends.ITSELF),
     *(Walk(code, both(xero_says(said, count=1), invoice), push, Ends.ITSELF) for code, said in TRANSIENT),
     *(Walk(code, both(xero_says(said), invoice), both(xero_relents, reconnect)) for code, said in SAID),
+    Walk("app_refused", token_refused, both(xero_relents, reconnect), Ends.ITSELF),
+    Walk("access_refused", refused_without_a_word, both(xero_relents, let_access_be_tried), Ends.ITSELF),
+    Walk("look_up_refused", look_up_refused, xero_relents),
     Walk("xero_unreachable", unreachable, push, Ends.ITSELF),
     Walk("gave_up", unreachable_for_a_day, push),
     Walk("answer_lost", lose_an_answer, push, Ends.QUIET),

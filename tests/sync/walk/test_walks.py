@@ -8,7 +8,7 @@ from consumer.results import Severity, load_catalogue
 from consumer.results.catalogue import Entry
 from tests.sync.books import Books
 from tests.sync.conftest import REMARKS
-from tests.sync.walk import accounts, calls, contacts, documents, orders
+from tests.sync.walk import accounts, calls, contacts, documents, orders, pennies, settlements
 from tests.sync.walk.walks import Ends, Walk
 
 WALKS: tuple[Walk, ...] = (
@@ -17,6 +17,8 @@ WALKS: tuple[Walk, ...] = (
     *contacts.WALKS,
     *documents.WALKS,
     *orders.WALKS,
+    *pennies.WALKS,
+    *settlements.WALKS,
 )
 CATALOGUE = load_catalogue()
 
@@ -86,9 +88,9 @@ def is_told(books: Books, entry: Entry) -> bool:
 
 
 def unfinished(books: Books) -> list[str]:
-    """The orders that fail, or wait for something."""
+    """The orders that fail, or wait for something that nobody chose."""
     rows = books.connection.execute(
         "select order_id from orders where problem_id is not null or due_at is not null"
-        " or coalesce(hold, 'manual') not in ('manual', 'disabled') order by order_id"
+        " or coalesce(hold, 'manual') not in ('manual', 'disabled', 'settled') order by order_id"
     )
     return [row[0] for row in rows]
