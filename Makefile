@@ -48,7 +48,7 @@ chaos: $(STAMP)
 	$(RUN) tests.chaos $(ARGS)
 
 # The lock files name versions and hashes, never a registry; the smaller ones take their versions from the largest.
-LOCK := $(RUN) uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+LOCK := $(RUN) uv pip compile --system-certs --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" pyproject.toml
 lock: $(STAMP)
 	$(LOCK) $(LOCK_ARGS) --extra sandbox --group development --output-file requirements/development.txt

@@ -137,8 +137,8 @@ class Storm:
             self._ended.add(worker.process.pid)
             started = time.monotonic()
             code = worker.stop()
-            # Whoever has not begun yet may just end.
-            good = code == 0 or (code == -signal.SIGTERM and not worker.lines("http_listening"))
+            # Whoever has not begun yet may just end; where a call is held up, the end is forced, and says so (4).
+            good = code in {0, 4} or (code == -signal.SIGTERM and not worker.lines("http_listening"))
             if not good or time.monotonic() - started > _STOP_SECONDS:
                 self.tally.died.append(
                     f"SIGTERM ended with {code} after {time.monotonic() - started:.1f} s: {worker.log}"

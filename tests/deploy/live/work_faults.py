@@ -14,7 +14,6 @@ from tests.deploy.live.world import Faults, World
 from tests.sync.books import invoice
 
 _ACCOUNT = "200"
-_LONGEST_CONTACT_NUMBER = 50
 
 
 @contextmanager
@@ -39,10 +38,15 @@ def account_archived(world: World) -> Iterator[None]:
 
 @contextmanager
 def unknown_words(world: World) -> Iterator[None]:
-    """Xero refuses a patient's number for its length, in words that nobody has told us."""
-    order_id = "o" * _LONGEST_CONTACT_NUMBER
-    world.service.send(order_id, ChangeKind.INVOICE_SAVED, {"invoice": invoice("F-unknown")})
+    """Xero refuses an invoice in words that nobody has told us."""
+    world.control.add_fault(
+        XeroFault(kind="refuse", path="/Invoices", containing="F-unknown", detail="The moon is full.", count=None)
+    )
+    world.service.send("fault-unknown", ChangeKind.INVOICE_SAVED, {"invoice": invoice("F-unknown")})
     yield
+    world.control.clear_faults()
+    world.service.expect("retry", "--failed")
+    world.service.wait_until_quiet()
 
 
 @contextmanager
